@@ -1,0 +1,337 @@
+// What modules offer each other: an interface and a token each.
+import type { MediaDescription, SessionDescription } from "../sdp/description.ts";
+import type { NameAddr } from "../sip/message/headers.ts";
+import type { SipRequest, SipResponse } from "../sip/message/message.ts";
+import type { Uri } from "../sip/message/uri.ts";
+import type { ClientHandlers, ClientTransaction, IncomingRequest, TransactionLayer } from "../sip/transaction/layer.ts";
+import type { Destination, Flow } from "../sip/transport/flow.ts";
+import type { TransportLayer } from "../sip/transport/layer.ts";
+import type { SocketAddress } from "../world/world.ts";
+import type { Endpoint } from "./endpoint.ts";
+import type { MediaPlane, MediaStream } from "./media.ts";
+
+/** Names a service; the type parameter is what it does. Compare by identity. */
+export interface ServiceToken<T> {
+  readonly name: string;
+  readonly kind?: T; // never set: carries the type
+}
+const token = <T>(name: string): ServiceToken<T> => ({ name });
+
+// ---- the SIP engine, provided by `core` -------------------------------------------------------------------------
+
+export interface SipStack {
+  readonly transports: TransportLayer;
+  readonly transactions: TransactionLayer;
+  /** RFC 3263 candidates for a URI or the topmost Route, best first; empty: nothing found. */
+  resolve(uri: Uri, endpoint?: Endpoint): Promise<readonly Destination[]>;
+  /**
+   * Sends an out-of-dialog request: outbound stages, resolution, failover to the next address on 408, 503 or a transport
+   * error, credentials of `endpoint.outboundAuth` on 401/407. Handlers see the last transaction's answers only.
+   */
+  send(
+    request: SipRequest,
+    endpoint: Endpoint | undefined,
+    handlers: ClientHandlers,
+    to?: Destination,
+  ): OutboundRequest;
+  /** Requests that belong to a dialog (To tag) or CANCEL-like business go here first; true: taken. */
+  claim(owner: DialogOwner): void;
+  /** The address others reach us at over this destination: Contact host and port. */
+  localContact(destination: Destination | Flow, user: string): string;
+  /** Runs the outbound stages on a message somebody sends himself (in-dialog requests, responses in a dialog). */
+  prepare(
+    message: SipRequest | SipResponse,
+    endpoint: Endpoint | undefined,
+    destination: Destination | Flow,
+    answers?: SipRequest,
+  ): void;
+  /** Methods, option tags and body types the loaded modules understand: Allow, Supported, Accept. */
+  readonly capabilities: Capabilities;
+  /** Serialises work per key (dialog, AOR, subscription): never overlaps, in order. */
+  queue<T>(key: string, work: () => Promise<T> | T): Promise<T>;
+  /** Graceful shutdown has begun: new calls get 503. */
+  readonly stopping: boolean;
+}
+
+export interface OutboundRequest {
+  readonly transaction: ClientTransaction | undefined;
+  cancel(reason?: string): void;
+}
+
+export interface DialogOwner {
+  /** An in-dialog request, or an ACK/stray 2xx. False: not mine. */
+  request(incoming: IncomingRequest): boolean;
+  ack(request: SipRequest, flow: Flow): boolean;
+  stray(response: SipResponse, flow: Flow): boolean;
+}
+
+export interface Capabilities {
+  readonly methods: readonly string[];
+  readonly optionTags: readonly string[];
+  readonly bodyTypes: readonly string[];
+  /** Until the calling module unloads (taken through `ctx.use(stack)`, so the kernel gives it back). */
+  add(what: { methods?: readonly string[]; optionTags?: readonly string[]; bodyTypes?: readonly string[] }): void;
+}
+
+export const stack = token<SipStack>("stack");
+
+/** Offered by each identifier module; `core` runs them in `endpointIdentifierOrder`. */
+export interface Identifiers {
+  /** `name` as in the option ("ip", "username", ...); undefined runs before the named ones. */
+  add(name: string | undefined, identify: (request: SipRequest, flow: Flow) => IdentifyResult): void;
+  readonly order: readonly string[];
+}
+export interface IdentifyResult {
+  readonly endpoint: Endpoint | undefined;
+  /** What was looked up, and what came of it, for the event that explains a refusal. */
+  readonly looked: string;
+  readonly result: string;
+}
+export const identifiers = token<Identifiers>("identifiers");
+
+/** Checks credentials; offered by `authenticator_digest`. */
+export interface Authenticator {
+  /** Undefined when the request may pass; else the 401. `artificial`: never passes. */
+  check(incoming: IncomingRequest, endpoint: Endpoint | undefined): AuthVerdict | Promise<AuthVerdict>;
+}
+export type AuthVerdict =
+  | { readonly kind: "success" }
+  | { readonly kind: "challenge" | "failed" | "stale"; readonly response: SipResponse; readonly why: string };
+export const authenticator = token<Authenticator>("authenticator");
+
+/** Answers challenges; offered by `outbound_authenticator_digest`. */
+export interface OutboundAuthenticator {
+  /** The headers to add to the retry, or why there is no retry. Loop protection by `history`, kept by the caller per request. */
+  answer(
+    request: SipRequest,
+    challenge: SipResponse,
+    authIds: readonly string[],
+    history: ChallengeHistory,
+  ): { readonly headers: readonly (readonly [name: string, value: string])[] } | { readonly refused: string };
+}
+export interface ChallengeHistory {
+  rounds: number;
+  readonly nonces: Map<string, { nonce: string; nc: number; stale: number }>; // by realm
+}
+export const outboundAuthenticator = token<OutboundAuthenticator>("outboundAuthenticator");
+
+// ---- contacts, provided by `registrar` (dynamic) over the store, permanent ones from `aor.contact` --------------
+
+export interface Contact {
+  readonly id: string; // `<aor>;@<md5 of uri>` dynamic, `<aor>@@<md5>` permanent
+  readonly aor: string;
+  readonly uri: string; // as stored (after NAT rewriting)
+  readonly expiresAt: number | undefined; // wall-clock ms; undefined: permanent
+  readonly path: readonly string[];
+  readonly userAgent: string;
+  readonly endpoint: string | undefined;
+  readonly callId: string;
+  readonly cseq: number;
+  readonly q: number;
+  readonly viaAddress: string;
+  readonly viaPort: number;
+  readonly node: string;
+  readonly flow: string | undefined; // id of the connection it is bound to
+  readonly pruneOnBoot: boolean;
+  readonly status: "nonQualified" | "reachable" | "unreachable" | "unknown";
+  readonly roundTripMicros: number | undefined;
+}
+
+/** Where an AOR can be reached. Reads come from memory. */
+export interface Locations {
+  contacts(aor: string, which?: "all" | "reachable"): readonly Contact[];
+  readonly all: readonly Contact[];
+  remove(id: string, reason: string): Promise<boolean>;
+  onChange(listener: (contact: Contact, what: "added" | "refreshed" | "removed" | "status") => void): () => void;
+  /** Qualify's finding. */
+  setStatus(id: string, status: Contact["status"], roundTripMicros: number | undefined): void;
+}
+export const locations = token<Locations>("locations");
+
+// ---- calls -------------------------------------------------------------------------------------------------------
+
+export interface Party {
+  readonly name: string;
+  readonly number: string;
+  readonly allowed: boolean; // presentation
+}
+
+export type Indication =
+  | "proceeding" // 100
+  | "ringing" // 180, or a tone in early media
+  | "progress" // 183 with SDP
+  | "busy" // 486, or the tone after answer
+  | "congestion" // 503
+  | "incomplete" // 484
+  | "hold"
+  | "unhold";
+
+export type ChannelEvent =
+  | { readonly kind: "ringing" } // outgoing: 180
+  | { readonly kind: "progress" } // outgoing: early media runs
+  | { readonly kind: "answered" }
+  | { readonly kind: "held" } // the peer held us
+  | { readonly kind: "resumed" }
+  | { readonly kind: "digit"; readonly digit: string; readonly durationMs: number }
+  | { readonly kind: "renegotiated" } // media changed: codec, address, direction
+  | { readonly kind: "ended"; readonly cause: number; readonly status: number | undefined; readonly reason: string };
+
+/** One leg of a call: a SIP session with its media, as applications see it. */
+export interface Channel {
+  readonly id: string; // unique across nodes
+  readonly name: string; // "PJSIP/alice-0000001f"
+  readonly endpoint: Endpoint;
+  readonly direction: "incoming" | "outgoing";
+  readonly state: "down" | "ring" | "ringing" | "up" | "ended";
+  readonly createdAt: number; // wall clock, ms
+  readonly answeredAt: number | undefined;
+  readonly caller: Party; // who calls (From of an incoming leg after trust rules)
+  readonly called: string; // the extension or URI asked for
+  readonly variables: Map<string, string>;
+  /** Undefined until media was negotiated or offered. */
+  readonly audio: MediaStream | undefined;
+  /** Codec sent on audio, for bridging decisions and lists. */
+  readonly codec: string | undefined;
+  readonly remoteMedia: SocketAddress | undefined;
+  readonly sip: ChannelSip;
+  indicate(indication: Indication): Promise<void>;
+  /** 200 OK with SDP; resolves when the ACK came. No-op when up. */
+  answer(): Promise<void>;
+  /** Ends the leg: final status by cause before answer, CANCEL, or BYE. Safe at any time, any number of times. */
+  hangup(cause: number, status?: number): void;
+  sendDigits(digits: string, options?: { readonly durationMs?: number; readonly gapMs?: number }): Promise<void>;
+  on(listener: (event: ChannelEvent) => void): () => void;
+  /** Aborted when the channel ended. */
+  readonly ended: AbortSignal;
+}
+
+export interface ChannelSip {
+  readonly callId: string;
+  readonly localTag: string;
+  readonly remoteTag: string;
+  readonly localUri: string;
+  readonly remoteUri: string;
+  readonly target: string;
+  readonly requestUri: string;
+  readonly flow: Flow | undefined;
+  /** The initial INVITE of an incoming leg: for header functions. */
+  readonly invite: SipRequest;
+}
+
+export interface OriginateOptions {
+  readonly endpoint: Endpoint;
+  readonly uri: Uri;
+  readonly flow?: Flow; // connection-bound contact
+  readonly path?: readonly string[];
+  readonly caller?: Party;
+  /** The leg this one is dialled for: codec preferences, caller identity, near its media worker. */
+  readonly caused?: Channel;
+  readonly variables?: ReadonlyMap<string, string>;
+  /** Extra headers of the INVITE. */
+  readonly headers?: readonly (readonly [string, string])[];
+}
+
+/** Handles an in-session request (INFO, OPTIONS, REFER ...): a response ends it. */
+export interface Supplement {
+  readonly method: string; // "INVITE" means re-INVITEs and the initial one
+  readonly at?: "first" | "last";
+  incoming?(
+    request: SipRequest,
+    channel: Channel | undefined,
+  ): SipResponse | undefined | Promise<SipResponse | undefined>;
+  response?(response: SipResponse, channel: Channel): void;
+  outgoing?(message: SipRequest | SipResponse, channel: Channel): void;
+}
+
+export interface Sessions {
+  supplement(supplement: Supplement): void;
+  /** One handler per media type: `sdp_rtp` takes audio and video, `t38` takes image. */
+  sdpHandler(handler: SdpHandler): void;
+  /** Who runs an incoming call after negotiation: `dialplan`. The lookup comes first and may refuse with a status. */
+  answerer(answerer: CallAnswerer): void;
+  originate(options: OriginateOptions): Promise<Channel>;
+  readonly channels: readonly Channel[];
+  channel(id: string): Channel | undefined;
+}
+export const sessions = token<Sessions>("sessions");
+
+export interface CallAnswerer {
+  /** "found", "partial" (484 when overlap is allowed), "absent" (404). */
+  lookup(context: string, extension: string): "found" | "partial" | "absent";
+  run(channel: Channel, context: string, extension: string): Promise<void>;
+}
+
+/** One media line of a session, owned by the handler that took it (offer/answer, RFC 3264). */
+export interface SdpHandler {
+  readonly mediaTypes: readonly string[];
+  /** Our m-line for an offer (`previous`: what is active); undefined: none. Opens ports. */
+  offer(line: MediaLine, previous: MediaDescription | undefined): Promise<MediaDescription | undefined>;
+  /** "decline" → port 0, "fatal" → 488 for the whole offer. Opens ports. */
+  answer(
+    line: MediaLine,
+    offered: MediaDescription,
+    description: SessionDescription,
+  ): Promise<MediaDescription | "decline" | "fatal">;
+  /** Offer and answer are both known: activate. */
+  apply(
+    line: MediaLine,
+    local: MediaDescription,
+    remote: MediaDescription,
+    remoteDescription: SessionDescription,
+  ): Promise<void>;
+  /** The line ended (port 0, or the session). */
+  stop(line: MediaLine): Promise<void>;
+}
+
+/** The session's side of one m-line, handed to its handler; the handler keeps its own state in `state`. */
+export interface MediaLine {
+  readonly index: number;
+  readonly type: string; // "audio"
+  readonly channel: Channel;
+  readonly endpoint: Endpoint;
+  readonly flow: Flow | undefined;
+  /** The remote side of the leg this one is dialled for; its codecs may be merged into an offer. */
+  readonly near: MediaStream | undefined;
+  readonly nearCodecs: readonly string[];
+  locallyHeld: boolean;
+  /** Written by the handler. */
+  stream: MediaStream | undefined;
+  codec: string | undefined;
+  remote: SocketAddress | undefined;
+  remotelyHeld: boolean;
+  state: unknown;
+  /** The handler reports: digits by RTP, time-out, hold, source. */
+  report(event: ChannelEvent | { readonly kind: "timeout"; readonly seconds: number }): void;
+}
+
+// ---- dialplan ----------------------------------------------------------------------------------------------------
+
+export interface AppCall {
+  readonly channel: Channel;
+  readonly args: readonly string[]; // expanded
+  readonly signal: AbortSignal; // the channel ended, or the dialplan was stopped
+}
+/** An application; throws `DialplanError` for wrong use. "hangup" ends the extension. */
+export type App = (
+  call: AppCall,
+) => Promise<"next" | "hangup" | { readonly goto: { context?: string; extension?: string; label?: string } }>;
+/** `${NAME(args)}`; `set` for assignment. */
+export interface DialplanFunction {
+  read?(channel: Channel, args: readonly string[]): string | Promise<string>;
+  write?(channel: Channel, args: readonly string[], value: string): void | Promise<void>;
+}
+
+export interface Dialplan {
+  app(name: string, summary: string, app: App): void;
+  func(name: string, summary: string, func: DialplanFunction): void;
+  /** Runs an extension on a channel until it ends. */
+  run(channel: Channel, context: string, extension: string): Promise<void>;
+  lookup(context: string, extension: string): "found" | "partial" | "absent";
+  readonly contexts: readonly string[];
+}
+export const dialplan = token<Dialplan>("dialplan");
+
+/** Resolves what `dial` is given ("bob", "PJSIP/bob", "bob/sip:x@y") into legs; offered by the `dialplan` room's driver. */
+export const media = token<MediaPlane>("media"); // provided by the host
+
+export type { Endpoint, MediaDescription, NameAddr, SessionDescription };
