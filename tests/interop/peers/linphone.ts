@@ -1,0 +1,91 @@
+// linphonec as a phone: WAV in, WAV out, steered by its prompt.
+import { rmSync } from "node:fs";
+import { mkdtemp } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { readWav, type Sound, writeWav } from "../audio.ts";
+import { Peer } from "./process.ts";
+
+export interface LinphoneOptions {
+  readonly user: string;
+  readonly password: string;
+  readonly server: string; // "127.0.0.1:5060"
+  readonly port: number;
+  readonly rtpPort: number;
+  readonly speaks: Sound;
+  readonly transport?: "udp" | "tcp";
+  readonly settings?: string; // more lines of its configuration
+}
+
+export class Linphone {
+  private constructor(readonly options: LinphoneOptions, readonly dir: string, readonly peer: Peer) {}
+
+  /** Starts and registers; rejects when the registration fails. */
+  static async start(options: LinphoneOptions): Promise<Linphone> {
+    const dir = await mkdtemp(join(tmpdir(), `linphone-${options.user}-`));
+    await Bun.write(join(dir, "speaks.wav"), writeWav(options.speaks));
+    const tcp = options.transport === "tcp";
+    await Bun.write(
+      join(dir, "rc"),
+      `[sip]
+sip_port=${tcp ? -1 : options.port}
+sip_tcp_port=${tcp ? options.port : -1}
+sip_tls_port=-1
+guess_hostname=0
+contact=sip:${options.user}@127.0.0.1
+use_ipv6=0
+media_encryption=none
+[rtp]
+audio_rtp_port=${options.rtpPort}
+[net]
+mtu=1300
+[misc]
+uuid=00000000-0000-4000-8000-${options.port.toString().padStart(12, "0")}
+${options.settings ?? ""}
+`,
+    );
+    const peer = new Peer(["linphonec", "-c", join(dir, "rc")], { env: { HOME: dir, XDG_DATA_HOME: dir } });
+    await peer.expect(/linphonec> /);
+    peer.write("soundcard use files");
+    await peer.expect(/Using wav files/);
+    peer.write(`play ${join(dir, "speaks.wav")}`);
+    peer.write(`record ${join(dir, "heard.wav")}`);
+    const phone = new Linphone(options, dir, peer);
+    peer.write(
+      `register sip:${options.user}@${options.server} sip:${options.server}${
+        tcp ? ";transport=tcp" : ""
+      } ${options.password}`,
+    );
+    const answer = await peer.expect(/Registration on .* (successful|failed[^\n]*)/, 15);
+    if (answer[1] !== "successful") throw new Error(`registration: ${answer[0]}`);
+    return phone;
+  }
+
+  /** Calls and waits until it is answered. */
+  async call(target: string): Promise<void> {
+    const from = this.peer.output.length;
+    this.peer.write(`call ${target}`);
+    await this.peer.expect(/Call \d+ with .* connected|Media streams established|Call answered/i, 15, from);
+  }
+
+  async answer(): Promise<void> {
+    await this.peer.expect(/Receiving new incoming call|is contacting you/i, 15);
+    this.peer.write("answer");
+  }
+
+  command(line: string): void {
+    this.peer.write(line);
+  }
+
+  async heard(): Promise<Sound> {
+    return readWav(new Uint8Array(await Bun.file(join(this.dir, "heard.wav")).arrayBuffer()));
+  }
+
+  async stop(): Promise<void> {
+    this.peer.write("terminate");
+    this.peer.write("quit");
+    await Promise.race([this.peer.exited, Bun.sleep(3000)]);
+    await this.peer.stop();
+    rmSync(this.dir, { recursive: true, force: true });
+  }
+}
