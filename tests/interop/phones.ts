@@ -1,0 +1,46 @@
+// Phones of a test: each gets its own ports; all are stopped after the test.
+import { expect } from "bun:test";
+import { longestGap, sine, type Sound, stretch, strongest } from "./audio.ts";
+import { ADDRESS, PASSWORD } from "./manifest.ts";
+import { Baresip, type BaresipOptions } from "./peers/baresip.ts";
+
+let slot = 0;
+
+export class Phones {
+  readonly #running: { stop(): Promise<void> }[] = [];
+
+  /** A registered baresip that speaks a sine of `frequency` at -10 dBm0. */
+  async baresip(user: string, frequency: number, more: Partial<BaresipOptions> = {}): Promise<Baresip> {
+    const at = slot++ % 40;
+    const phone = await Baresip.start({
+      user,
+      password: PASSWORD,
+      server: ADDRESS,
+      port: 15200 + at * 10,
+      ctrlPort: 15800 + at,
+      rtpPorts: [16000 + at * 20, 16019 + at * 20],
+      speaks: sine(frequency, 60, -10),
+      ...more,
+    });
+    return this.add(phone);
+  }
+
+  add<P extends { stop(): Promise<void> }>(phone: P): P {
+    this.#running.push(phone);
+    return phone;
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(this.#running.splice(0).map((p) => p.stop()));
+  }
+}
+
+/** A clean tone of the frequency at the level it was sent with, without gaps, once the call has settled. */
+export function expectTone(heard: Sound, frequency: number, levelDbm0 = -10): void {
+  const settled = stretch(heard, 0.6, heard.samples.length / heard.sampleRate - 0.4);
+  expect(settled.samples.length).toBeGreaterThan(4000);
+  const found = strongest(settled);
+  expect(Math.abs(found.frequency - frequency)).toBeLessThan(2);
+  expect(Math.abs(found.levelDbm0 - levelDbm0)).toBeLessThan(1);
+  expect(longestGap(settled, -35)).toBeLessThanOrEqual(0.06);
+}
