@@ -18,6 +18,7 @@ export interface SippOptions {
   readonly injection?: string; // CSV text for -inf
   readonly user?: string; // -s
   readonly auth?: { readonly user: string; readonly password: string }; // -au -ap
+  readonly holdMs?: number; // -d, of a <pause/>
   readonly timeoutSeconds?: number;
   readonly args?: readonly string[];
 }
@@ -53,6 +54,8 @@ export class Sipp {
       ...(options.auth === undefined ? [] : ["-au", options.auth.user, "-ap", options.auth.password]),
       ...(options.injection === undefined ? [] : ["-inf", join(dir, "users.csv")]),
       ...keys,
+      "-d",
+      String(options.holdMs ?? 500),
       "-timeout",
       `${options.timeoutSeconds ?? 60}s`,
       "-timeout_error",
