@@ -62,6 +62,20 @@ export interface ModuleContext<Options, F extends FieldSchemas = FieldSchemas> {
   readonly restored: unknown;
 }
 
+/** A fault below a module's key. */
+export interface OptionFault {
+  readonly path: readonly string[];
+  readonly message: string;
+}
+
+/** What a `check` may look at besides its options. Nothing is set up yet. */
+export interface CheckContext {
+  /** A service of the host; one of a module is not there yet. */
+  use<T>(token: ServiceToken<T>): T;
+  /** What all modules of the manifest declare with `names` under this kind, sorted. */
+  names(kind: string): readonly string[];
+}
+
 export interface ModuleDefinition<S extends OptionsSchema = OptionsSchema, F extends FieldSchemas = FieldSchemas> {
   /** The file, the key in modules.json, the log and metric prefix. */
   readonly name: string;
@@ -74,10 +88,13 @@ export interface ModuleDefinition<S extends OptionsSchema = OptionsSchema, F ext
   readonly fields?: F;
   /** Objects this module owns, by type. */
   readonly objects?: Readonly<Record<string, ObjectDeclaration>>;
-  /** Names that references may point to and that are not objects: `{ context: [...] }`. */
+  /**
+   * Names that references may point to and that are not objects: `{ context: [...] }`. A module that adds dialplan
+   * applications or functions declares them here as `app` and `function`, so that a dialplan is checked before it runs.
+   */
   names?(options: v.InferOutput<S>): Readonly<Record<string, readonly string[]>>;
   /** Checks across fields; each fault names its place below the module's key. */
-  check?(options: v.InferOutput<S>): readonly { readonly path: readonly string[]; readonly message: string }[];
+  check?(options: v.InferOutput<S>, context: CheckContext): readonly OptionFault[];
   /** A changed option takes effect for new calls only, or needs a restart; absent: live, by reload of the module. */
   readonly effect?: Readonly<Record<string, "new calls" | "restart">>;
   setup(ctx: ModuleContext<v.InferOutput<S>, F>): void | Promise<void>;
