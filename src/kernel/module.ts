@@ -23,10 +23,40 @@ export type FieldsOf<F extends FieldSchemas, K extends keyof F> = F[K] extends v
   ? v.InferOutput<v.StrictObjectSchema<F[K], undefined>>
   : never;
 
+/** Objects stand beside a module's options in the manifest, not inside its `options` schema. */
 export interface ObjectDeclaration {
   /** Key below the module's own key in the manifest: `"endpoints"`. */
   readonly at: string;
+  /** A plain `v.object`: the fields of other modules are added to it, and unknown keys are faults. */
   readonly schema: OptionsSchema;
+  /** The value at `at` is the one object itself (id ""), always there, with its defaults when it is not written. */
+  readonly singleton?: true;
+  /** Objects that a shorthand stands for. */
+  readonly implies?: readonly Implied[];
+  /** What a change of such an object means for calls; absent: live. */
+  readonly effect?: "new calls" | "restart";
+}
+
+/**
+ * An endpoint with a password and no `auth` means an auth object of the same id. Fields that are not the endpoint's own
+ * but the implied object's go there.
+ */
+export interface Implied {
+  readonly type: SharedObject;
+  /** The reference that is filled in; nothing is implied where it is written. */
+  readonly field: string;
+  /** Any of these fields, or any field that only the implied object has, implies it. */
+  readonly when: readonly string[];
+  values?(id: string): Readonly<Record<string, unknown>>;
+}
+
+/** Who uses a service. */
+export interface ServiceUser {
+  readonly module: string;
+  /** Gives back what this user took from the service; runs at its unload, at once when it is gone already. */
+  onRelease(run: () => void): void;
+  /** A function this user handed over threw: counted, logged by name; the 5th in a minute disables the module. */
+  fault(where: string, error: unknown): void;
 }
 
 /** All that a module sees of the host. What is taken through it is given back at unload. */
@@ -38,6 +68,8 @@ export interface ModuleContext<Options, F extends FieldSchemas = FieldSchemas> {
   fieldsOf<K extends Exclude<keyof F, "endpoint"> & SharedObject>(type: K, id: string): FieldsOf<F, K> | undefined;
   readonly objects: ObjectStore;
   provide<T>(token: ServiceToken<T>, implementation: T): void;
+  /** A service that has to know who uses it, because it hands out what is given back: one face per using module. */
+  provideEach<T>(token: ServiceToken<T>, face: (user: ServiceUser) => T): void;
   /** The provider must be required (directly or not) by this module, or be the host. */
   use<T>(token: ServiceToken<T>): T;
   /** Like `use`, undefined when nobody provides it: for a module that works with and without. */
@@ -54,11 +86,13 @@ export interface ModuleContext<Options, F extends FieldSchemas = FieldSchemas> {
   readonly store: Store;
   readonly metrics: Metrics;
   readonly log: Logger;
-  readonly world: Pick<World, "now" | "wallClock" | "after" | "random" | "dns" | "files" | "network">;
+  /** Timers and sockets taken here end at unload. What must outlive a reload takes them from `use(hostWorld)`. */
+  readonly world: World;
   /** Runs at unload, before what was taken is given back: for a goodbye on the wire. At most 5 s. */
   onUnload(run: () => void | Promise<void>): void;
-  /** State handed over this module's own reload. `restore` answers what `save` returned, once. */
+  /** State handed over this module's own reload: called before the old one is unloaded, answered by `restored` of the new. */
   save(state: () => unknown): void;
+  /** Undefined at the first start. */
   readonly restored: unknown;
 }
 

@@ -6,10 +6,12 @@ import type { Uri } from "../sip/message/uri.ts";
 import type { ClientHandlers, ClientTransaction, IncomingRequest, TransactionLayer } from "../sip/transaction/layer.ts";
 import type { Destination, Flow } from "../sip/transport/flow.ts";
 import type { TransportLayer } from "../sip/transport/layer.ts";
-import type { SocketAddress } from "../world/world.ts";
+import type { SocketAddress, World } from "../world/world.ts";
 import type { Endpoint } from "./endpoint.ts";
 import type { MediaPlane, MediaStream } from "./media.ts";
+import type { ApiRoute } from "./http.ts";
 import type { ModuleContext, OptionFault } from "./module.ts";
+import type { InboundContext, Observation, OutboundContext } from "./stages.ts";
 
 /** Names a service; the type parameter is what it does. Compare by identity. */
 export interface ServiceToken<T> {
@@ -17,6 +19,68 @@ export interface ServiceToken<T> {
   readonly kind?: T; // never set: carries the type
 }
 const token = <T>(name: string): ServiceToken<T> => ({ name });
+
+// ---- the host -----------------------------------------------------------------------------------------------------
+
+/** Runs what the modules hung into the stages of stages.ts. `core` calls it. */
+export interface Stages {
+  /** The first response of a handler, 500 when one threw; undefined: every stage passed it on. Waits while modules change. */
+  inbound(context: InboundContext): Promise<SipResponse | undefined>;
+  outbound(context: OutboundContext): void;
+  observe(observation: Observation): void;
+}
+export const stages = token<Stages>("stages"); // provided by the host
+
+/** The world without book-keeping, for an engine that hands timers and sockets over its own reload. */
+export const hostWorld = token<World>("hostWorld"); // provided by the host
+
+/** Random secrets made at the first start and kept in a file only the owner reads: `${generated:name}`. */
+export interface GeneratedSecrets {
+  get(name: string): Promise<string>;
+}
+export const generatedSecrets = token<GeneratedSecrets>("generatedSecrets"); // provided by the host
+
+export interface ModuleState {
+  readonly name: string;
+  readonly summary: string;
+  readonly replaces: string | undefined;
+  readonly requires: readonly string[];
+  /** Path of an external module. */
+  readonly file: string | undefined;
+  /** "disabled": threw too often; its handlers are not called until it is reloaded. */
+  readonly state: "running" | "disabled";
+  readonly faults: number;
+  readonly loadedAt: number; // wall clock, ms
+}
+
+/** One difference between the running configuration and a new one. */
+export interface ConfigChange {
+  readonly module: string;
+  /** "option", "endpoint", "module" ... */
+  readonly what: string;
+  /** Option or object id; "" for the module itself. */
+  readonly name: string;
+  readonly change: "added" | "removed" | "changed";
+  /** A restart change is not applied. */
+  readonly effect: "live" | "new calls" | "restart";
+}
+
+/** Changes of the running server. Each is whole or not at all: rejects with every fault (ConfigError), and the old stays. */
+export interface Administration {
+  readonly modules: readonly ModuleState[];
+  readonly routes: readonly { readonly module: string; readonly route: ApiRoute }[];
+  /** Reads the manifest again and answers what `reload` would change. */
+  plan(): Promise<readonly ConfigChange[]>;
+  reload(): Promise<readonly ConfigChange[]>;
+  /** A fresh copy of one module (and of what requires it); an external one is read from its file again. */
+  reloadModule(name: string): Promise<void>;
+  /** Until the next start or reload; the manifest is not written. `name` as the key in the manifest. */
+  loadModule(name: string, options: unknown): Promise<void>;
+  unloadModule(name: string): Promise<void>;
+  /** Prometheus text of every module's metrics. */
+  metrics(): string;
+}
+export const administration = token<Administration>("administration"); // provided by the host
 
 // ---- the SIP engine, provided by `core` -------------------------------------------------------------------------
 
