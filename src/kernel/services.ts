@@ -237,7 +237,8 @@ export type ChannelEvent =
   | { readonly kind: "answered" }
   | { readonly kind: "held" } // the peer held us
   | { readonly kind: "resumed" }
-  | { readonly kind: "digit"; readonly digit: string; readonly durationMs: number }
+  /** `by` absent: it came as RTP (event or tone), which the media plane passes on to a connected stream itself. */
+  | { readonly kind: "digit"; readonly digit: string; readonly durationMs: number; readonly by?: "info" }
   | { readonly kind: "renegotiated" } // media changed: codec, address, direction
   | { readonly kind: "ended"; readonly cause: number; readonly status: number | undefined; readonly reason: string };
 
@@ -399,7 +400,7 @@ export type AppOutcome =
   | { readonly gosub: DialplanTarget; readonly args: readonly string[] }
   | { readonly returned: string };
 /** An application. Throws `DialplanError` for wrong use. */
-export type App = (call: AppCall) => Promise<AppOutcome> | AppOutcome;
+export type App = (call: AppCall) => Promise<AppOutcome>;
 /** Wrong use of an application at run time: logged with the place, ends the call with cause 38. */
 export class DialplanError extends Error {}
 /** `${NAME(args)}`; `write` for assignment. */

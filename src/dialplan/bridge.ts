@@ -1,0 +1,106 @@
+import type { Channel, ChannelEvent, DialplanHost } from "../kernel/services.ts";
+import type { Sounds } from "./application.ts";
+
+/** What a bridge does when one side holds the other. */
+export interface HoldRules {
+  /** Passes the hold on (re-INVITE) instead of playing music. */
+  passes(channel: Channel): boolean;
+  /** Name of the music the held side hears; undefined: silence. */
+  music(channel: Channel): string | undefined;
+}
+
+/**
+ * Two answered channels that hear each other, until one of them ends. Sound is joined in the media plane; here only hold
+ * and resume, digits that did not come as RTP, and changes of media are passed on.
+ */
+export class Bridge {
+  #joined = false;
+  #work: Promise<void> = Promise.resolve();
+  readonly #held = new Set<Channel>();
+
+  constructor(
+    readonly one: Channel,
+    readonly other: Channel,
+    readonly host: Pick<DialplanHost, "events" | "log">,
+    readonly sounds: Sounds,
+    readonly rules: HoldRules,
+  ) {}
+
+  /** Joins the sound; may be called again, and already for early media. */
+  join(): Promise<void> {
+    return this.#queue(async () => {
+      const [a, b] = [this.one.audio, this.other.audio];
+      if (this.#joined || a === undefined || b === undefined) return;
+      await a.connect(b);
+      this.#joined = true;
+    });
+  }
+
+  /** Resolves when `signal` came or one side ended. */
+  async run(signal: AbortSignal): Promise<void> {
+    await this.join();
+    this.host.events.emit("call.bridged", { calls: [this.one.id, this.other.id] });
+    const stops = [
+      this.one.on((event) => this.#heard(this.one, this.other, event)),
+      this.other.on((event) => this.#heard(this.other, this.one, event)),
+    ];
+    const over = AbortSignal.any([signal, this.one.ended, this.other.ended]);
+    if (!over.aborted) await new Promise<void>((done) => over.addEventListener("abort", () => done(), { once: true }));
+    for (const stop of stops) stop();
+    await this.#work;
+  }
+
+  /** Takes the sound apart: both sides hear nothing. */
+  async leave(): Promise<void> {
+    await this.#queue(async () => {
+      if (!this.#joined) return;
+      this.#joined = false;
+      if (!this.one.ended.aborted) await this.one.audio?.disconnect();
+      else if (!this.other.ended.aborted) await this.other.audio?.disconnect();
+    });
+  }
+
+  #heard(from: Channel, to: Channel, event: ChannelEvent): void {
+    if (event.kind === "held" || event.kind === "resumed") {
+      void this.#queue(() => event.kind === "held" ? this.#hold(from, to) : this.#resume(from, to));
+    }
+    if (event.kind === "digit" && event.by === "info") {
+      void this.#queue(() => to.sendDigits(event.digit, { durationMs: event.durationMs }));
+    }
+    if (event.kind === "renegotiated") void this.join();
+  }
+
+  async #hold(by: Channel, held: Channel): Promise<void> {
+    if (this.#held.has(by)) return;
+    this.#held.add(by);
+    if (this.rules.passes(held)) return await held.indicate("hold");
+    const clip = await this.sounds.music(this.rules.music(by));
+    if (clip === undefined || held.audio === undefined) return;
+    if (this.#joined) await held.audio.disconnect();
+    this.#joined = false;
+    void held.audio.play(clip, { loop: true }).catch(() => false); // ends with the stream
+  }
+
+  async #resume(by: Channel, held: Channel): Promise<void> {
+    if (!this.#held.delete(by)) return;
+    if (this.rules.passes(held)) return await held.indicate("unhold");
+    if (this.#joined || held.audio === undefined || by.audio === undefined) return;
+    await held.audio.stopPlaying();
+    await held.audio.connect(by.audio);
+    this.#joined = true;
+  }
+
+  /** One after the other; what fails because a side has gone is not worth a word. */
+  #queue(work: () => Promise<void>): Promise<void> {
+    this.#work = this.#work.then(async () => {
+      try {
+        await work();
+      } catch (error) {
+        if (this.one.ended.aborted || this.other.ended.aborted) return;
+        const why = error instanceof Error ? error.message : String(error);
+        this.host.log.warning(`bridge: ${why}`, { one: this.one.id, other: this.other.id });
+      }
+    });
+    return this.#work;
+  }
+}
