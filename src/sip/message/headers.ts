@@ -110,5 +110,9 @@ export interface SipHeaders {
   /** Removes the first *value* (one element of a comma list); used for Via and Route. */
   removeFirst(name: string): void;
   names(): readonly string[]; // as on the wire, one per line
+  /** Is there a value that `get` and `all` leave out because it cannot be read? */
+  unreadable(name: keyof TypedHeaders): boolean;
+  /** Long name in lower case, and the line as it will be written, without the final CRLF. */
+  lines(): Iterable<{ readonly key: string; readonly text: string }>;
   clone(): SipHeaders;
 }

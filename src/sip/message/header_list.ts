@@ -1,0 +1,165 @@
+import { headerKey, headerKinds, kindOf } from "./header_kinds.ts";
+import type { SipHeaders, TypedHeaders } from "./headers.ts";
+import { splitList, trimLws } from "./params.ts";
+
+/** One header line. It knows its text as received until somebody replaces it. */
+class HeaderLine {
+  #value: string | undefined;
+  #parsed: readonly unknown[] | undefined;
+
+  /** `raw`: the whole line with folds and without the last CRLF; `value`: for a line that we make. */
+  constructor(
+    readonly name: string,
+    readonly key: string,
+    readonly raw: string | undefined,
+    value: string | undefined,
+  ) {
+    this.#value = value;
+  }
+
+  get value(): string {
+    return this.#value ??= unfold(this.raw ?? "");
+  }
+
+  /** What `parse` makes of each value, undefined for one it cannot read. Kept. */
+  parsed(list: boolean, parse: (text: string) => unknown): readonly unknown[] {
+    return this.#parsed ??= list ? splitList(this.value).map(parse) : [parse(this.value)];
+  }
+
+  get text(): string {
+    return this.raw ?? `${this.name}: ${this.value}`;
+  }
+}
+
+/** The value of a line: behind the colon, folds as one space (RFC 3261 §7.3.1), trimmed. */
+function unfold(raw: string): string {
+  const value = raw.slice(raw.indexOf(":") + 1);
+  return trimLws(value.includes("\r") ? value.replace(/\r\n[ \t]+/g, " ") : value);
+}
+
+/** No line that we write can end early and begin another one. */
+function harmless(value: string): string {
+  return trimLws(/[\0\r\n]/.test(value) ? value.replace(/[\0\r\n]+/g, " ") : value);
+}
+
+/** The header lines of one message. */
+export class HeaderList implements SipHeaders {
+  #lines: HeaderLine[];
+
+  constructor(lines: HeaderLine[] = []) {
+    this.#lines = lines;
+  }
+
+  get<K extends keyof TypedHeaders>(name: K): TypedHeaders[K] | undefined {
+    const key = headerKey(name);
+    for (const line of this.#lines) {
+      if (line.key !== key) continue;
+      for (const value of this.#values(line, name)) if (value !== undefined) return value;
+    }
+    return undefined;
+  }
+
+  all<K extends keyof TypedHeaders>(name: K): readonly TypedHeaders[K][] {
+    const key = headerKey(name);
+    const found: TypedHeaders[K][] = [];
+    for (const line of this.#lines) {
+      if (line.key !== key) continue;
+      for (const value of this.#values(line, name)) if (value !== undefined) found.push(value);
+    }
+    return found;
+  }
+
+  /** Is there a value that cannot be read? */
+  unreadable(name: keyof TypedHeaders): boolean {
+    const key = headerKey(name);
+    return this.#lines.some((line) => line.key === key && this.#values(line, name).includes(undefined));
+  }
+
+  #values<K extends keyof TypedHeaders>(line: HeaderLine, name: K): readonly (TypedHeaders[K] | undefined)[] {
+    const kind = headerKinds[name];
+    // A line is only ever parsed by the kind of its own key, and that is the kind of `name`.
+    return line.parsed(kind.list, kind.parse) as readonly (TypedHeaders[K] | undefined)[];
+  }
+
+  text(name: string): string | undefined {
+    const key = headerKey(name);
+    return this.#lines.find((line) => line.key === key)?.value;
+  }
+
+  texts(name: string): readonly string[] {
+    const key = headerKey(name);
+    return this.#lines.filter((line) => line.key === key).map((line) => line.value);
+  }
+
+  has(name: string): boolean {
+    const key = headerKey(name);
+    return this.#lines.some((line) => line.key === key);
+  }
+
+  set(name: string, value: string): void {
+    const line = newLine(name, value);
+    const at = this.#lines.findIndex((other) => other.key === line.key);
+    if (at < 0) {
+      this.#lines.push(line);
+      return;
+    }
+    this.#lines[at] = line;
+    this.#lines = this.#lines.filter((other) => other === line || other.key !== line.key);
+  }
+
+  append(name: string, value: string): void {
+    this.#lines.push(newLine(name, value));
+  }
+
+  prepend(name: string, value: string): void {
+    const line = newLine(name, value);
+    const at = this.#lines.findIndex((other) => other.key === line.key);
+    this.#lines.splice(Math.max(at, 0), 0, line);
+  }
+
+  remove(name: string): void {
+    const key = headerKey(name);
+    this.#lines = this.#lines.filter((line) => line.key !== key);
+  }
+
+  removeFirst(name: string): void {
+    const key = headerKey(name);
+    const at = this.#lines.findIndex((line) => line.key === key);
+    const line = this.#lines[at];
+    if (!line) return;
+    const rest = kindOf(key)?.list ? splitList(line.value).slice(1) : [];
+    if (rest.length === 0) this.#lines.splice(at, 1);
+    else this.#lines[at] = new HeaderLine(line.name, key, undefined, rest.join(", "));
+  }
+
+  names(): readonly string[] {
+    return this.#lines.map((line) => line.name);
+  }
+
+  /** Key, and line without the final CRLF, in wire order. */
+  *lines(): Iterable<{ readonly key: string; readonly text: string }> {
+    yield* this.#lines;
+  }
+
+  clone(): HeaderList {
+    return new HeaderList([...this.#lines]);
+  }
+}
+
+function newLine(name: string, value: string): HeaderLine {
+  return new HeaderLine(name, headerKey(name), undefined, harmless(value));
+}
+
+/** A line as received. */
+export function receivedLine(name: string, raw: string): HeaderLine {
+  return new HeaderLine(name, headerKey(name), raw, undefined);
+}
+
+export type { HeaderLine };
+
+/** A header list with these lines, in this order. */
+export function headerList(lines: Iterable<readonly [name: string, value: string]> = []): SipHeaders {
+  const list = new HeaderList();
+  for (const [name, value] of lines) list.append(name, value);
+  return list;
+}

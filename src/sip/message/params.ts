@@ -1,0 +1,132 @@
+// What header values are made of: tokens, quoted strings, parameters, comma lists (RFC 3261 §25.1).
+
+const TAB = 9;
+const SPACE = 32;
+const QUOTE = 34;
+const COMMA = 44;
+const SEMICOLON = 59;
+const LESS = 60;
+const EQUALS = 61;
+const GREATER = 62;
+const BACKSLASH = 92;
+
+const TOKEN = /^[!%'*+\-.0-9A-Z_`a-z~]+$/;
+const BARE_VALUE = /^[!#$%&'()*+\-./0-9:=?@A-Z[\]^_`a-z{|}~\x80-\uffff]+$/;
+
+export const noParams: ReadonlyMap<string, string> = new Map();
+
+/** RFC 3261 `token`. */
+export function isToken(text: string): boolean {
+  return TOKEN.test(text);
+}
+
+/** Without spaces and tabs at both ends; other white space is text. */
+export function trimLws(text: string): string {
+  let start = 0;
+  let end = text.length;
+  while (start < end && isLws(text.charCodeAt(start))) start++;
+  while (end > start && isLws(text.charCodeAt(end - 1))) end--;
+  return start === 0 && end === text.length ? text : text.slice(start, end);
+}
+
+export function isLws(code: number): boolean {
+  return code === SPACE || code === TAB;
+}
+
+/** Index behind the closing quote of the quoted string that opens at `start`; -1 when it does not close. */
+export function quotedEnd(text: string, start: number): number {
+  for (let at = start + 1; at < text.length; at++) {
+    const code = text.charCodeAt(at);
+    if (code === BACKSLASH) at++;
+    else if (code === QUOTE) return at + 1;
+  }
+  return -1;
+}
+
+/** Content of a whole quoted string. Control characters that hide behind a backslash are left out. */
+export function unquote(quoted: string): string {
+  const inner = quoted.slice(1, -1);
+  if (!inner.includes("\\")) return inner;
+  return inner.replace(/\\([^])/g, "$1").replace(/[\0\r\n]/g, "");
+}
+
+export function quote(text: string): string {
+  return `"${text.replace(/[\0\r\n]/g, " ").replace(/["\\]/g, "\\$&")}"`;
+}
+
+/** Elements of a comma list, trimmed, without empty ones. Commas in quotes and angle brackets do not part. */
+export function splitList(value: string): readonly string[] {
+  if (!value.includes(",")) return value === "" ? [] : [value];
+  const parts: string[] = [];
+  let start = 0;
+  let angle = false;
+  for (let at = 0; at <= value.length; at++) {
+    const code = at < value.length ? value.charCodeAt(at) : COMMA;
+    if (code === QUOTE && !angle) {
+      const end = quotedEnd(value, at);
+      at = end < 0 ? value.length - 1 : end - 1;
+    } else if (code === LESS) angle = true;
+    else if (code === GREATER) angle = false;
+    else if (code === COMMA && (!angle || at === value.length)) {
+      const part = trimLws(value.slice(start, at));
+      if (part !== "") parts.push(part);
+      start = at + 1;
+    }
+  }
+  return parts;
+}
+
+/** `;name=value;name` from `start` to the end; undefined when it is not that, or a name comes twice. One last `;` is forgiven. */
+export function parseParams(text: string, start: number): ReadonlyMap<string, string> | undefined {
+  let at = skipLws(text, start);
+  if (at === text.length) return noParams;
+  const params = new Map<string, string>();
+  while (at < text.length) {
+    if (text.charCodeAt(at) !== SEMICOLON) return undefined;
+    at = skipLws(text, at + 1);
+    if (at === text.length && params.size > 0) break;
+    const nameEnd = wordEnd(text, at, true);
+    const name = text.slice(at, nameEnd).toLowerCase();
+    if (!isToken(name) || params.has(name)) return undefined;
+    at = skipLws(text, nameEnd);
+    let value = "";
+    if (text.charCodeAt(at) === EQUALS) {
+      at = skipLws(text, at + 1);
+      const quoted = text.charCodeAt(at) === QUOTE;
+      const end = quoted ? quotedEnd(text, at) : wordEnd(text, at, false);
+      if (end < 0) return undefined;
+      value = text.slice(at, end);
+      if (quoted) value = unquote(value);
+      else if (value !== "" && !BARE_VALUE.test(value)) return undefined;
+      at = skipLws(text, end);
+    }
+    params.set(name, value);
+  }
+  return params;
+}
+
+/** The same back; values that are no token or host get quotes. */
+export function writeParams(params: ReadonlyMap<string, string>): string {
+  let text = "";
+  for (const [name, value] of params) text += value === "" ? `;${name}` : `;${name}=${bareOrQuoted(value)}`;
+  return text;
+}
+
+function bareOrQuoted(value: string): string {
+  return BARE_VALUE.test(value) ? value : quote(value);
+}
+
+function skipLws(text: string, start: number): number {
+  let at = start;
+  while (at < text.length && isLws(text.charCodeAt(at))) at++;
+  return at;
+}
+
+function wordEnd(text: string, start: number, stopAtEquals: boolean): number {
+  let at = start;
+  for (; at < text.length; at++) {
+    const code = text.charCodeAt(at);
+    if (code === SEMICOLON || isLws(code) || (stopAtEquals && code === EQUALS)) break;
+  }
+  return at;
+}
