@@ -10,8 +10,10 @@ export interface IncomingRequest {
   readonly flow: Flow;
   reply(response: SipResponse): void;
   accept(): ServerTransaction;
-  /** "pending" until one of the two above was called. */
-  readonly state: "pending" | "replied" | "accepted";
+  /** Says nothing, keeps nothing; a retransmission is then seen again. */
+  drop(): void;
+  /** "pending" until one of the three above was called; meanwhile retransmissions are absorbed. */
+  readonly state: "pending" | "replied" | "accepted" | "dropped";
 }
 
 /** INVITE and non-INVITE server transactions (RFC 3261 §17.2, RFC 6026). */

@@ -1,5 +1,5 @@
-import type { TlsOptions } from "../../world/world.ts";
-import type { Malformed, SipMessage } from "../message/message.ts";
+import type { SocketAddress, TlsOptions } from "../../world/world.ts";
+import type { Malformed, SipMessage, SipResponse } from "../message/message.ts";
 import type { Destination, Flow, Protocol } from "./flow.ts";
 
 /** One listening transport. */
@@ -45,8 +45,23 @@ export interface TransportLayer {
   close(id: string): Promise<void>;
   /** A flow to the destination: a live connection is reused, otherwise one is opened. Rejects when it fails. */
   flowTo(destination: Destination): Promise<Flow>;
+  /** The same without waiting: UDP, or a connection that is there already; undefined: `flowTo` has to open one. */
+  flowNow(destination: Destination): Flow | undefined;
   /** Sends a message over a flow; false when the flow refused it. */
   send(message: SipMessage, flow: Flow): boolean;
+  /** The same with octets that were written before: retransmissions. */
+  sendBytes(bytes: Uint8Array, flow: Flow): boolean;
+  /**
+   * Answers a request that came on `flow`: back over its connection, or where the top Via says (RFC 3261 §18.2.2, RFC
+   * 3581 §4). False when it could not be handed to the kernel; a broken connection is opened anew behind the scenes.
+   */
+  respond(response: SipResponse, flow: Flow): boolean;
+  /** The address peers over there reach us at: Via sent-by, Contact. The listening port, also of outgoing connections. */
+  sentBy(towards: Destination | Flow): SocketAddress | undefined;
+  /** Who knows our address as seen from outside (NAT): asked before every `sentBy`. Returns the way to stop. */
+  advertise(
+    external: (towards: Destination | Flow, transport: string) => Partial<SocketAddress> | undefined,
+  ): () => void;
   readonly transports: readonly TransportState[];
   readonly flows: readonly Flow[]; // open connections
   stop(): Promise<void>;
