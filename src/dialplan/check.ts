@@ -1,3 +1,4 @@
+import { suggestion } from "../kernel/nearest.ts";
 import type { OptionFault } from "../kernel/module.ts";
 import type { DialplanOptions, DialplanTarget } from "../kernel/services.ts";
 import type { Application } from "./application.ts";
@@ -21,7 +22,7 @@ export function checkOptions(
   for (const [name, source] of Object.entries(options.contexts)) {
     source.include.forEach((include, at) => {
       if (contexts.get(include)) return;
-      const message = `there is no context "${include}"${nearest(include, contexts.names)}`;
+      const message = `there is no context "${include}"${suggestion(include, contexts.names)}`;
       faults.push({ path: [name, "include", String(at)], message });
     });
     const context = contexts.get(name);
@@ -55,13 +56,13 @@ function faultsOf(step: Step, around: Around): readonly string[] {
   if (!options.general.imported) {
     functionsOf(step, (name) => {
       if (!functions.has(name.toUpperCase())) {
-        faults.push(`there is no function "${name}"${nearest(name.toUpperCase(), [...functions])}`);
+        faults.push(`there is no function "${name}"${suggestion(name.toUpperCase(), [...functions])}`);
       }
     });
   }
   if (!known.has(step.app)) {
     if (!options.general.imported) {
-      faults.push(`there is no application "${step.app}"${nearest(step.app, [...known.keys()])}`);
+      faults.push(`there is no application "${step.app}"${suggestion(step.app, [...known.keys()])}`);
     }
     return faults;
   }
@@ -103,7 +104,7 @@ const lastText = (template: Template): string | undefined => {
 
 function missingTarget(target: DialplanTarget, { contexts, context, key }: Around): string | undefined {
   const into = target.context ?? context.name;
-  if (!contexts.get(into)) return `there is no context "${into}"${nearest(into, contexts.names)}`;
+  if (!contexts.get(into)) return `there is no context "${into}"${suggestion(into, contexts.names)}`;
   const extension = target.extension ?? (isPattern(key) ? undefined : key);
   const found: Extension | undefined = extension === undefined
     ? context.patterns.find((p) => p.key === key)
@@ -113,30 +114,5 @@ function missingTarget(target: DialplanTarget, { contexts, context, key }: Aroun
   if (label === undefined || label === "n" || found.labels.has(label)) return undefined;
   const priority = Number(label);
   if (Number.isInteger(priority) && priority >= 1 && priority <= found.steps.length) return undefined;
-  return `extension "${found.key}" has no label "${label}"${nearest(label, [...found.labels.keys()])}`;
-}
-
-/** `; did you mean "x"?` when a name is at most two edits away. */
-function nearest(name: string, names: readonly string[]): string {
-  const ranked = names.map((n) => ({ n, d: distance(name, n) })).sort((a, b) => a.d - b.d);
-  const [best] = ranked;
-  return best && best.d <= 2 && best.d < name.length ? `; did you mean "${best.n}"?` : "";
-}
-
-/** Edits (insert, delete, change, swap of neighbours) from one to the other; 3 when it is certainly more than 2. */
-function distance(a: string, b: string): number {
-  if (Math.abs(a.length - b.length) > 2) return 3;
-  const rows: number[][] = [Array.from({ length: b.length + 1 }, (_, at) => at)];
-  const at = (i: number, j: number) => rows[i]?.[j] ?? 0;
-  for (let i = 1; i <= a.length; i++) {
-    const row = [i];
-    rows.push(row);
-    for (let j = 1; j <= b.length; j++) {
-      const same = a.charAt(i - 1) === b.charAt(j - 1);
-      row[j] = Math.min(at(i - 1, j - 1) + (same ? 0 : 1), at(i - 1, j) + 1, (row[j - 1] ?? 0) + 1);
-      const swapped = i > 1 && j > 1 && a.charAt(i - 1) === b.charAt(j - 2) && a.charAt(i - 2) === b.charAt(j - 1);
-      if (swapped) row[j] = Math.min(row[j] ?? 0, at(i - 2, j - 2) + 1);
-    }
-  }
-  return at(a.length, b.length);
+  return `extension "${found.key}" has no label "${label}"${suggestion(label, [...found.labels.keys()])}`;
 }

@@ -1,5 +1,6 @@
 import * as v from "valibot";
 import { type CheckContext, defineModule } from "../kernel/module.ts";
+import { bool, integer } from "../kernel/schema.ts";
 import { dialplan, type DialplanContext, dialplanEngine, type DialplanOptions } from "../kernel/services.ts";
 
 const step = v.pipe(v.string(), v.minLength(1), v.maxLength(4096));
@@ -7,13 +8,13 @@ const steps = v.union([step, v.pipe(v.array(step), v.minLength(1), v.maxLength(1
 
 const general = v.strictObject({
   /** The contexts come from Asterisk: an unknown application is an error only when a call reaches it. */
-  imported: v.optional(v.boolean(), false),
+  imported: bool(false),
   /** Folder of sound files. */
   sounds: v.optional(v.string(), "."),
   /** What a held caller hears: a sound file, "melody" (built in); absent: silence. */
   musicOnHold: v.optional(v.string()),
   /** Steps a call may run within one second; more is taken for a loop. */
-  maxSteps: v.optional(v.pipe(v.number(), v.integer(), v.minValue(10), v.maxValue(100_000)), 1000),
+  maxSteps: integer(1000, 10, 100_000),
 });
 
 /** Extensions and patterns by their key; `include` and `hints` are not extensions. */
@@ -39,6 +40,16 @@ export default defineModule({
   replaces: "pbx_config",
   requires: ["core", "session"],
   options,
+  fields: {
+    endpoint: {
+      /** Music for the peer of this endpoint while it holds: a sound; "default" is `general.musicOnHold`. */
+      mohSuggest: v.optional(v.string(), "default"),
+      /** A hold is passed on to the peer's phone instead. */
+      mohPassthrough: bool(false),
+      /** No music when the hold was asked with `sendonly`: the phone plays its own. */
+      suppressMohOnSendonly: bool(false),
+    },
+  },
   names: (options) => ({ context: Object.keys(read(options).contexts) }),
   effect: { general: "new calls", globals: "new calls" },
   check(options, known: CheckContext) {

@@ -1,0 +1,73 @@
+// The codecs of `allow`: their names in options, in SDP, and their payload numbers (RFC 3551).
+
+export interface Codec {
+  readonly option: string; // as in `allow`
+  readonly name: string; // as in rtpmap
+  /** Static number, or the one we propose. */
+  readonly payloadType: number;
+  readonly clockRate: number;
+  readonly channels: number;
+  readonly ptimeMs: number;
+  readonly fmtp?: string;
+}
+
+const codec = (option: string, name: string, payloadType: number, more: Partial<Codec> = {}): Codec => ({
+  option,
+  name,
+  payloadType,
+  clockRate: 8000,
+  channels: 1,
+  ptimeMs: 20,
+  ...more,
+});
+
+/** In the order of `allow: all`. */
+export const audioCodecs: readonly Codec[] = [
+  codec("ulaw", "PCMU", 0),
+  codec("alaw", "PCMA", 8),
+  codec("g722", "G722", 9), // clock 8000 although sampled at 16000 (RFC 3551 §4.5.2)
+  codec("opus", "opus", 107, { clockRate: 48000, channels: 2, fmtp: "useinbandfec=1" }),
+  codec("g729", "G729", 18, { fmtp: "annexb=no" }),
+  codec("gsm", "GSM", 3),
+  codec("g723", "G723", 4, { ptimeMs: 30 }),
+  codec("ilbc", "iLBC", 97, { ptimeMs: 30, fmtp: "mode=30" }),
+  codec("g726", "G726-32", 111),
+  codec("g726aal2", "AAL2-G726-32", 112),
+  codec("speex", "speex", 110),
+  codec("speex16", "speex", 117, { clockRate: 16000 }),
+  codec("speex32", "speex", 119, { clockRate: 32000 }),
+  codec("lpc10", "LPC", 7),
+  codec("slin", "L16", 96),
+  codec("slin16", "L16", 118, { clockRate: 16000 }),
+];
+
+/** By option name or rtpmap name. */
+export function codecNamed(name: string): Codec | undefined {
+  const wanted = name.toLowerCase();
+  return audioCodecs.find((c) => c.option === wanted) ?? audioCodecs.find((c) => c.name.toLowerCase() === wanted);
+}
+
+/** A codec as an endpoint allows it, with its packet length. */
+export interface Preference {
+  readonly codec: Codec;
+  readonly ptimeMs: number;
+}
+
+/** `ulaw`, `ulaw:30`, `all`, `!g722`, in order, without what `disallow` names. A string is the name nobody knows. */
+export function readAllow(allow: readonly string[], disallow: readonly string[]): readonly Preference[] | string {
+  const list = new Map<string, Preference>();
+  const without = disallow.filter((name) => name !== "all").map((name) => `!${name}`);
+  for (const entry of [...allow, ...without]) {
+    const [, not, name = "", length] = /^(!?)([A-Za-z0-9]+)(?::(\d{2,3}))?$/.exec(entry) ?? [];
+    if (name === "all") {
+      if (not) list.clear();
+      else for (const codec of audioCodecs) list.set(codec.option, { codec, ptimeMs: codec.ptimeMs });
+      continue;
+    }
+    const codec = audioCodecs.find((c) => c.option === name);
+    if (codec === undefined) return entry;
+    if (not) list.delete(name);
+    else list.set(name, { codec, ptimeMs: Math.min(200, Math.max(10, Number(length ?? codec.ptimeMs))) });
+  }
+  return [...list.values()];
+}

@@ -1,0 +1,214 @@
+// Offer and answer of one audio line (RFC 3264), as pure functions over descriptions.
+import type { MediaDescription, SessionDescription } from "../../sdp/description.ts";
+import type { SocketAddress } from "../../world/world.ts";
+import { audioCodecs, type Codec, type Preference } from "./codecs.ts";
+
+/** A format of an m-line with its number there. */
+export interface Format {
+  readonly codec: Codec;
+  readonly payloadType: number;
+}
+
+/** What one m-line says. */
+export interface Formats {
+  readonly codecs: readonly Format[]; // known ones, in order
+  /** telephone-event numbers by clock rate (RFC 4733). */
+  readonly events: ReadonlyMap<number, number>;
+}
+
+export type IncomingPreference = "local" | "local_first" | "remote" | "remote_first";
+export type OutgoingPreference = IncomingPreference | "local_merge" | "remote_merge";
+
+const MOST_FORMATS = 72;
+
+/** Reads the formats; numbers out of range, unknown names and what comes after the 72nd are passed over. */
+export function readFormats(media: MediaDescription): Formats {
+  const codecs: Format[] = [];
+  const events = new Map<number, number>();
+  const numbers = String(media.payloads ?? "").trim().split(/\s+/).slice(0, MOST_FORMATS);
+  for (const text of new Set(numbers)) {
+    const payloadType = /^\d{1,3}$/.test(text) ? Number(text) : 128;
+    if (payloadType > 127) continue;
+    const map = media.rtp?.find((m) => m.payload === payloadType);
+    if (map?.codec.toLowerCase() === "telephone-event") {
+      const rate = map.rate ?? 8000;
+      if (!events.has(rate)) events.set(rate, payloadType);
+      continue;
+    }
+    const codec = map ? byMap(map.codec, map.rate ?? 8000, Number(map.encoding ?? 1)) : byNumber(payloadType);
+    if (codec && !codecs.some((f) => f.codec === codec)) codecs.push({ codec, payloadType });
+  }
+  return { codecs, events };
+}
+
+const byMap = (name: string, rate: number, channels: number): Codec | undefined =>
+  audioCodecs.find((c) =>
+    c.name.toLowerCase() === name.toLowerCase() && c.clockRate === rate && c.channels === channels
+  );
+const byNumber = (payloadType: number): Codec | undefined =>
+  payloadType < 96 ? audioCodecs.find((c) => c.payloadType === payloadType) : undefined;
+
+/** The common formats in the order the answer gives them, with the peer's numbers. Empty: nothing in common. */
+export function common(
+  offered: readonly Format[],
+  ours: readonly Preference[],
+  preference: IncomingPreference,
+): readonly Format[] {
+  const both = preference.startsWith("local")
+    ? ours.flatMap((p) => offered.filter((f) => f.codec === p.codec))
+    : offered.filter((f) => ours.some((p) => p.codec === f.codec));
+  return preference.endsWith("_first") ? both.slice(0, 1) : both;
+}
+
+/** What we offer to a callee: ours and the caller's, as asked. */
+export function offerOrder(
+  ours: readonly Preference[],
+  callers: readonly Codec[],
+  preference: OutgoingPreference,
+): readonly Preference[] {
+  if (callers.length === 0) return preference.endsWith("_first") ? ours.slice(0, 1) : ours;
+  const theirs = callers.map((codec): Preference =>
+    ours.find((p) => p.codec === codec) ?? { codec, ptimeMs: codec.ptimeMs }
+  );
+  const joint = theirs.filter((p) => ours.includes(p));
+  const extra = theirs.filter((p) => !ours.includes(p));
+  switch (preference) {
+    case "local":
+      return ours;
+    case "local_merge":
+      return [...ours, ...extra];
+    case "local_first":
+      return (joint.length > 0 ? ours.filter((p) => joint.includes(p)) : ours).slice(0, 1);
+    case "remote":
+      return joint.length > 0 ? joint : ours;
+    case "remote_merge":
+      return [...joint, ...ours.filter((p) => !joint.includes(p))];
+    case "remote_first":
+      return (joint.length > 0 ? joint : ours).slice(0, 1);
+    default:
+      return preference satisfies never;
+  }
+}
+
+/** Gives each codec its number; a number that is taken already makes way for a free dynamic one. */
+export function number(preferences: readonly Preference[], taken: Set<number>): readonly Format[] {
+  return preferences.map(({ codec }) => {
+    let payloadType = codec.payloadType;
+    for (let next = 96; taken.has(payloadType) && next < 128; next++) payloadType = next;
+    taken.add(payloadType);
+    return { codec, payloadType };
+  });
+}
+
+export type Direction = "sendrecv" | "sendonly" | "recvonly" | "inactive";
+
+/** Direction of a line; the session's counts when the line has none. */
+export const directionOf = (media: MediaDescription, session: SessionDescription): Direction =>
+  media.direction ?? session.direction ?? "sendrecv";
+
+/** Where the line's packets are to go; undefined: nowhere (port 0, c=0.0.0.0). "invalid": no address at all. */
+export function remoteOf(media: MediaDescription, session: SessionDescription): SocketAddress | undefined | "invalid" {
+  const host = (media.connection ?? session.connection)?.ip;
+  if (host === undefined || host === "") return "invalid";
+  if (!Number.isInteger(media.port) || media.port < 0 || media.port > 65535) return "invalid";
+  if (isNowhere(host) || media.port === 0) return undefined;
+  const plain = host.split("/")[0] ?? host; // a multicast TTL
+  if (!/^[\d.]+$/.test(plain) && !plain.includes(":")) return "invalid"; // names are not looked up
+  return { host: plain, port: media.port };
+}
+
+export const isNowhere = (host: string): boolean => host === "0.0.0.0" || /^[0:]+$/.test(host);
+
+/** Held by the other side: it no longer listens (RFC 3264 §8.4, and c=0.0.0.0 of RFC 2543). */
+export function holds(media: MediaDescription, session: SessionDescription): boolean {
+  const direction = directionOf(media, session);
+  const host = (media.connection ?? session.connection)?.ip;
+  return direction === "sendonly" || direction === "inactive" || (host !== undefined && isNowhere(host));
+}
+
+/** Our direction in an answer. */
+export function answerDirection(offered: Direction, remotelyHeld: boolean, locallyHeld: boolean): Direction {
+  if (offered === "inactive" || (locallyHeld && remotelyHeld)) return "inactive";
+  if (locallyHeld) return offered === "sendonly" ? "inactive" : "sendonly";
+  if (remotelyHeld) return "recvonly";
+  return offered === "recvonly" ? "sendonly" : "sendrecv";
+}
+
+/** May an offer with this profile be taken? RTP/AVP(F) only; the F must be as configured unless `lenient`. */
+export function profileAllowed(protocol: string, useAvpf: boolean, lenient: boolean): boolean {
+  const found = /^RTP\/AVP(F?)$/i.exec(protocol);
+  return found !== null && (lenient || (found[1] !== "") === useAvpf);
+}
+
+/** Where the peer wants RTCP (RFC 3605), else the port above. */
+export function rtcpOf(media: MediaDescription, rtp: SocketAddress, mux: boolean): SocketAddress {
+  if (mux) return rtp;
+  const port = media.rtcp?.port;
+  if (port !== undefined && port > 0 && port < 65536) return { host: media.rtcp?.address ?? rtp.host, port };
+  return { host: rtp.host, port: Math.min(65535, rtp.port + 1) };
+}
+
+/** What both sides agreed on, seen from us. */
+export interface Agreed {
+  /** First: what we send. `send` and `receive` are the numbers each side wants. */
+  readonly codecs: readonly { readonly codec: Codec; readonly send: number; readonly receive: number }[];
+  readonly event: { readonly send: number; readonly receive: number; readonly clockRate: number } | undefined;
+}
+
+/** `offered`: we made the offer, so the remote order counts. */
+export function agree(local: MediaDescription, remote: MediaDescription, offered: boolean): Agreed {
+  const [ours, theirs] = [readFormats(local), readFormats(remote)];
+  const order = offered ? theirs : ours;
+  const codecs = order.codecs.flatMap(({ codec }) => {
+    const receive = ours.codecs.find((f) => f.codec === codec);
+    const send = theirs.codecs.find((f) => f.codec === codec);
+    return receive && send ? [{ codec, send: send.payloadType, receive: receive.payloadType }] : [];
+  });
+  const rate = codecs[0]?.codec.clockRate ?? 8000;
+  const [send, receive] = [theirs.events.get(rate), ours.events.get(rate)];
+  return {
+    codecs,
+    event: send === undefined || receive === undefined ? undefined : { send, receive, clockRate: rate },
+  };
+}
+
+/** The m-line of a set of formats. */
+export function describe(line: {
+  readonly port: number;
+  readonly host: string;
+  readonly protocol: string;
+  readonly formats: readonly Format[];
+  readonly events: ReadonlyMap<number, number>;
+  readonly ptimeMs: number | undefined;
+  readonly direction: Direction;
+  readonly rtcpMux: boolean;
+  readonly mid: string | undefined;
+}): MediaDescription {
+  const events = [...line.events];
+  return {
+    type: "audio",
+    port: line.port,
+    protocol: line.protocol,
+    payloads: [...line.formats.map((f) => f.payloadType), ...events.map(([, number]) => number)].join(" "),
+    connection: { version: line.host.includes(":") ? 6 : 4, ip: line.host },
+    rtp: [
+      ...line.formats.map(({ codec, payloadType }) => ({
+        payload: payloadType,
+        codec: codec.name,
+        rate: codec.clockRate,
+        ...(codec.channels > 1 ? { encoding: codec.channels } : {}),
+      })),
+      ...events.map(([rate, payload]) => ({ payload, codec: "telephone-event", rate })),
+    ],
+    fmtp: [
+      ...line.formats.flatMap(({ codec, payloadType }) =>
+        codec.fmtp ? [{ payload: payloadType, config: codec.fmtp }] : []
+      ),
+      ...events.map(([, payload]) => ({ payload, config: "0-16" })),
+    ],
+    direction: line.direction,
+    ...(line.ptimeMs === undefined ? {} : { ptime: line.ptimeMs, maxptime: 150 }),
+    ...(line.rtcpMux ? { rtcpMux: "rtcp-mux" } : {}),
+    ...(line.mid === undefined ? {} : { mid: line.mid }),
+  };
+}
