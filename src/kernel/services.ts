@@ -82,6 +82,35 @@ export interface Administration {
 }
 export const administration = token<Administration>("administration"); // provided by the host
 
+/** The management API's options as the manifest writes them. */
+export interface HttpOptions {
+  readonly host: string; // an IP literal
+  readonly port: number; // 0: any
+  /** Clear text on an address other machines reach. */
+  readonly insecure: boolean;
+  readonly tls: { readonly certFile: string; readonly keyFile: string } | undefined;
+  /** Names a request may give in Host, besides those of the loopback and the bound address. */
+  readonly hosts: readonly string[];
+  /** More tokens: the SHA-256 of each in hex, and what it may do. */
+  readonly tokens: Readonly<Record<string, { readonly sha256: string; readonly scope: ApiRoute["scope"] }>>;
+}
+
+/** What the engine needs of the module that runs it. */
+export type HttpHost = Pick<ModuleContext<unknown>, "use" | "find" | "events" | "log" | "metrics" | "store" | "world">;
+
+export interface HttpServer {
+  readonly url: string; // "http://127.0.0.1:8088"
+  /** Answers what is in flight; a server started anew on the same address takes the listening socket over. */
+  stop(): void;
+}
+
+/** The `http` room, offered by the host: the module `management` holds the options and hangs in its routes. */
+export interface HttpEngine {
+  /** Serves the routes of all modules, events, metrics, health and the API's description. Rejects when it cannot bind. */
+  start(options: HttpOptions, host: HttpHost): Promise<HttpServer>;
+}
+export const httpEngine = token<HttpEngine>("httpEngine"); // provided by the host
+
 // ---- the SIP engine, provided by `core` -------------------------------------------------------------------------
 
 export interface SipStack {
