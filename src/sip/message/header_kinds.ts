@@ -15,6 +15,16 @@ export interface HeaderKind<T> {
   readonly single: boolean;
   readonly parse: (text: string) => T | undefined;
 }
+/** Any of them, for who only asks what it is. */
+export type AnyHeaderKind = HeaderKind<TypedHeaders[keyof TypedHeaders]>;
+
+/** What is known of a header by its name alone. */
+export interface HeaderName {
+  /** Long name in lower case. */
+  readonly key: string;
+  /** Undefined for a header nobody here understands. */
+  readonly kind: AnyHeaderKind | undefined;
+}
 
 const one = <T>(parse: (text: string) => T | undefined): HeaderKind<T> => ({ list: false, single: true, parse });
 const list = <T>(parse: (text: string) => T | undefined): HeaderKind<T> => ({ list: true, single: false, parse });
@@ -104,29 +114,25 @@ const OFTEN = [
   "Warning",
 ];
 
-/** Spelling on the wire to key. Only what we know ourselves: nothing from the wire is kept. */
-const keys = new Map<string, string>();
-for (const name of [...Object.keys(headerKinds), ...OFTEN]) keys.set(name, name.toLowerCase());
-for (const name of [...keys.values()]) keys.set(name, name);
-for (const [letter, key] of Object.entries(COMPACT)) keys.set(letter, key).set(letter.toUpperCase(), key);
-
-const kindsByKey = new Map<string, HeaderKind<TypedHeaders[keyof TypedHeaders]>>();
-for (const [name, kind] of Object.entries(headerKinds)) kindsByKey.set(name.toLowerCase(), kind);
-
-/** What a header is known by: its long name in lower case. */
-export function headerKey(name: string): string {
-  const known = keys.get(name);
-  if (known !== undefined) return known;
-  const lower = name.toLowerCase();
-  return keys.get(lower) ?? lower;
+/** By spelling on the wire. Only what we know ourselves: nothing from the wire is kept. */
+const known = new Map<string, HeaderName>();
+for (const [name, kind] of Object.entries(headerKinds)) known.set(name, { key: name.toLowerCase(), kind });
+for (const name of OFTEN) known.set(name, { key: name.toLowerCase(), kind: undefined });
+for (const name of [...known.values()]) known.set(name.key, name);
+for (const [letter, key] of Object.entries(COMPACT)) {
+  const name = known.get(key) ?? { key, kind: undefined };
+  known.set(key, name).set(letter, name).set(letter.toUpperCase(), name);
 }
 
-/** Undefined for a header nobody here understands. */
-export function kindOf(key: string): HeaderKind<TypedHeaders[keyof TypedHeaders]> | undefined {
-  return kindsByKey.get(key);
+/** In any spelling, long or compact. */
+export function headerName(name: string): HeaderName {
+  const found = known.get(name);
+  if (found) return found;
+  const key = name.toLowerCase();
+  return known.get(key) ?? { key, kind: undefined };
 }
 
-/** The spelling is one we wrote down ourselves: no need to check its characters. */
-export function isKnownName(name: string): boolean {
-  return keys.has(name);
+/** Only in a spelling that we wrote down ourselves, so that its characters need no check. */
+export function knownHeader(name: string): HeaderName | undefined {
+  return known.get(name);
 }

@@ -1,20 +1,24 @@
-import { headerKey, headerKinds, kindOf } from "./header_kinds.ts";
+import { headerKinds, type HeaderName, headerName } from "./header_kinds.ts";
 import type { SipHeaders, TypedHeaders } from "./headers.ts";
 import { splitList, trimLws } from "./params.ts";
 
 /** One header line. It knows its text as received until somebody replaces it. */
-class HeaderLine {
+export class HeaderLine {
   #value: string | undefined;
   #parsed: readonly unknown[] | undefined;
 
   /** `raw`: the whole line with folds and without the last CRLF; `value`: for a line that we make. */
   constructor(
     readonly name: string,
-    readonly key: string,
+    readonly is: HeaderName,
     readonly raw: string | undefined,
-    value: string | undefined,
+    value?: string,
   ) {
     this.#value = value;
+  }
+
+  get key(): string {
+    return this.is.key;
   }
 
   get value(): string {
@@ -23,7 +27,13 @@ class HeaderLine {
 
   /** What `parse` makes of each value, undefined for one it cannot read. Kept. */
   parsed(list: boolean, parse: (text: string) => unknown): readonly unknown[] {
-    return this.#parsed ??= list ? splitList(this.value).map(parse) : [parse(this.value)];
+    return this.#parsed ??= list && this.value.includes(",")
+      ? splitList(this.value).map(parse)
+      : this.#only(list, parse);
+  }
+
+  #only(list: boolean, parse: (text: string) => unknown): readonly unknown[] {
+    return list && this.value === "" ? [] : [parse(this.value)];
   }
 
   get text(): string {
@@ -33,7 +43,8 @@ class HeaderLine {
 
 /** The value of a line: behind the colon, folds as one space (RFC 3261 §7.3.1), trimmed. */
 function unfold(raw: string): string {
-  const value = raw.slice(raw.indexOf(":") + 1);
+  const colon = raw.indexOf(":");
+  const value = raw.slice(raw.charCodeAt(colon + 1) === 32 ? colon + 2 : colon + 1);
   return trimLws(value.includes("\r") ? value.replace(/\r\n[ \t]+/g, " ") : value);
 }
 
@@ -51,28 +62,30 @@ export class HeaderList implements SipHeaders {
   }
 
   get<K extends keyof TypedHeaders>(name: K): TypedHeaders[K] | undefined {
-    const key = headerKey(name);
+    const kind = headerKinds[name];
     for (const line of this.#lines) {
-      if (line.key !== key) continue;
+      if (line.is.kind !== kind) continue;
       for (const value of this.#values(line, name)) if (value !== undefined) return value;
     }
     return undefined;
   }
 
   all<K extends keyof TypedHeaders>(name: K): readonly TypedHeaders[K][] {
-    const key = headerKey(name);
+    const kind = headerKinds[name];
     const found: TypedHeaders[K][] = [];
     for (const line of this.#lines) {
-      if (line.key !== key) continue;
+      if (line.is.kind !== kind) continue;
       for (const value of this.#values(line, name)) if (value !== undefined) found.push(value);
     }
     return found;
   }
 
-  /** Is there a value that cannot be read? */
   unreadable(name: keyof TypedHeaders): boolean {
-    const key = headerKey(name);
-    return this.#lines.some((line) => line.key === key && this.#values(line, name).includes(undefined));
+    const kind = headerKinds[name];
+    for (const line of this.#lines) {
+      if (line.is.kind === kind && this.#values(line, name).includes(undefined)) return true;
+    }
+    return false;
   }
 
   #values<K extends keyof TypedHeaders>(line: HeaderLine, name: K): readonly (TypedHeaders[K] | undefined)[] {
@@ -82,17 +95,17 @@ export class HeaderList implements SipHeaders {
   }
 
   text(name: string): string | undefined {
-    const key = headerKey(name);
+    const { key } = headerName(name);
     return this.#lines.find((line) => line.key === key)?.value;
   }
 
   texts(name: string): readonly string[] {
-    const key = headerKey(name);
+    const { key } = headerName(name);
     return this.#lines.filter((line) => line.key === key).map((line) => line.value);
   }
 
   has(name: string): boolean {
-    const key = headerKey(name);
+    const { key } = headerName(name);
     return this.#lines.some((line) => line.key === key);
   }
 
@@ -118,18 +131,18 @@ export class HeaderList implements SipHeaders {
   }
 
   remove(name: string): void {
-    const key = headerKey(name);
+    const { key } = headerName(name);
     this.#lines = this.#lines.filter((line) => line.key !== key);
   }
 
   removeFirst(name: string): void {
-    const key = headerKey(name);
+    const { key } = headerName(name);
     const at = this.#lines.findIndex((line) => line.key === key);
     const line = this.#lines[at];
     if (!line) return;
-    const rest = kindOf(key)?.list ? splitList(line.value).slice(1) : [];
+    const rest = line.is.kind?.list ? splitList(line.value).slice(1) : [];
     if (rest.length === 0) this.#lines.splice(at, 1);
-    else this.#lines[at] = new HeaderLine(line.name, key, undefined, rest.join(", "));
+    else this.#lines[at] = new HeaderLine(line.name, line.is, undefined, rest.join(", "));
   }
 
   names(): readonly string[] {
@@ -147,15 +160,8 @@ export class HeaderList implements SipHeaders {
 }
 
 function newLine(name: string, value: string): HeaderLine {
-  return new HeaderLine(name, headerKey(name), undefined, harmless(value));
+  return new HeaderLine(name, headerName(name), undefined, harmless(value));
 }
-
-/** A line as received. */
-export function receivedLine(name: string, raw: string): HeaderLine {
-  return new HeaderLine(name, headerKey(name), raw, undefined);
-}
-
-export type { HeaderLine };
 
 /** A header list with these lines, in this order. */
 export function headerList(lines: Iterable<readonly [name: string, value: string]> = []): SipHeaders {

@@ -6,7 +6,6 @@ const QUOTE = 34;
 const COMMA = 44;
 const SEMICOLON = 59;
 const LESS = 60;
-const EQUALS = 61;
 const GREATER = 62;
 const BACKSLASH = 92;
 
@@ -24,9 +23,10 @@ export function isToken(text: string): boolean {
 export function trimLws(text: string): string {
   let start = 0;
   let end = text.length;
+  if (end === 0 || (!isLws(text.charCodeAt(0)) && !isLws(text.charCodeAt(end - 1)))) return text;
   while (start < end && isLws(text.charCodeAt(start))) start++;
   while (end > start && isLws(text.charCodeAt(end - 1))) end--;
-  return start === 0 && end === text.length ? text : text.slice(start, end);
+  return text.slice(start, end);
 }
 
 export function isLws(code: number): boolean {
@@ -76,33 +76,39 @@ export function splitList(value: string): readonly string[] {
   return parts;
 }
 
+/** One parameter with its semicolon; a quoted value is not in it. Used from `lastIndex` on. */
+const PARAM =
+  /[ \t]*;[ \t]*([!%'*+\-.0-9A-Z_`a-z~]+)[ \t]*(?:=[ \t]*([!#$%&'()*+\-./0-9:=?@A-Z[\]^_`a-z{|}~\x80-\uffff]*))?/y;
+
 /** `;name=value;name` from `start` to the end; undefined when it is not that, or a name comes twice. One last `;` is forgiven. */
 export function parseParams(text: string, start: number): ReadonlyMap<string, string> | undefined {
-  let at = skipLws(text, start);
-  if (at === text.length) return noParams;
+  if (start >= text.length) return noParams;
   const params = new Map<string, string>();
+  let at = start;
   while (at < text.length) {
-    if (text.charCodeAt(at) !== SEMICOLON) return undefined;
-    at = skipLws(text, at + 1);
-    if (at === text.length && params.size > 0) break;
-    const nameEnd = wordEnd(text, at, true);
-    const name = text.slice(at, nameEnd).toLowerCase();
-    if (!isToken(name) || params.has(name)) return undefined;
-    at = skipLws(text, nameEnd);
-    let value = "";
-    if (text.charCodeAt(at) === EQUALS) {
-      at = skipLws(text, at + 1);
-      const quoted = text.charCodeAt(at) === QUOTE;
-      const end = quoted ? quotedEnd(text, at) : wordEnd(text, at, false);
+    PARAM.lastIndex = at;
+    const match = PARAM.exec(text);
+    if (!match) return isParamsEnd(text, at, params.size) ? params : undefined;
+    const name = (match[1] ?? "").toLowerCase();
+    let value = match[2] ?? "";
+    at = PARAM.lastIndex;
+    if (value === "" && match[2] !== undefined && text.charCodeAt(at) === QUOTE) {
+      const end = quotedEnd(text, at);
       if (end < 0) return undefined;
-      value = text.slice(at, end);
-      if (quoted) value = unquote(value);
-      else if (value !== "" && !BARE_VALUE.test(value)) return undefined;
-      at = skipLws(text, end);
+      value = unquote(text.slice(at, end));
+      at = end;
     }
+    if (params.has(name)) return undefined;
     params.set(name, value);
   }
   return params;
+}
+
+/** Only white space is left, with one semicolon at most behind a parameter. */
+function isParamsEnd(text: string, start: number, count: number): boolean {
+  const at = skipLws(text, start);
+  return at === text.length ||
+    (count > 0 && text.charCodeAt(at) === SEMICOLON && skipLws(text, at + 1) === text.length);
 }
 
 /** The same back; values that are no token or host get quotes. */
@@ -119,14 +125,5 @@ function bareOrQuoted(value: string): string {
 function skipLws(text: string, start: number): number {
   let at = start;
   while (at < text.length && isLws(text.charCodeAt(at))) at++;
-  return at;
-}
-
-function wordEnd(text: string, start: number, stopAtEquals: boolean): number {
-  let at = start;
-  for (; at < text.length; at++) {
-    const code = text.charCodeAt(at);
-    if (code === SEMICOLON || isLws(code) || (stopAtEquals && code === EQUALS)) break;
-  }
   return at;
 }

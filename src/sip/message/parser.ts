@@ -1,6 +1,5 @@
-import { isKnownName, kindOf } from "./header_kinds.ts";
-import { HeaderList, receivedLine } from "./header_list.ts";
-import type { HeaderLine } from "./header_list.ts";
+import { headerName, knownHeader } from "./header_kinds.ts";
+import { HeaderLine, HeaderList } from "./header_list.ts";
 import { type MessageLimits, messageLimits } from "./limits.ts";
 import type { Malformed, SipMessage, SipRequest } from "./message.ts";
 import { decodeText } from "./octets.ts";
@@ -139,31 +138,33 @@ function cutLines(
   lines: HeaderLine[],
 ): (MessageFault & { readonly at: number }) | undefined {
   let fault = strayControl(text);
-  let seen = "";
+  const singles = new Set<string>();
   let at = startLineEnd + 2;
   while (at < text.length) {
-    let end = text.indexOf("\r\n", at);
-    while (end >= 0 && (text.charCodeAt(end + 2) === 32 || text.charCodeAt(end + 2) === 9)) {
-      end = text.indexOf("\r\n", end + 2); // folded: the next line belongs to this one
-    }
-    if (end < 0) end = text.length;
+    const end = logicalLineEnd(text, at);
     if (lines.length === limits.lines) return fault ?? bad("too many header lines", at);
     const colon = text.indexOf(":", at);
     const name = colon < 0 || colon > end ? "" : trimLws(text.slice(at, colon));
-    if (!isKnownName(name) && !isToken(name)) {
-      fault ??= bad("header name is unreadable", at);
-    } else {
-      const line = receivedLine(name, text.slice(at, end));
-      if (end - colon > limits.valueOctets) fault ??= bad("header value too long", at);
-      if (kindOf(line.key)?.single) {
-        if (seen.includes(`\n${line.key}\n`)) fault ??= bad(`second ${name}`, at);
-        seen += `\n${line.key}\n`;
-      }
-      lines.push(line);
+    const is = knownHeader(name) ?? (isToken(name) ? headerName(name) : undefined);
+    if (is) lines.push(new HeaderLine(name, is, text.slice(at, end)));
+    else fault ??= bad("header name is unreadable", at);
+    if (end - colon > limits.valueOctets) fault ??= bad("header value too long", at);
+    if (is?.kind?.single) {
+      if (singles.has(is.key)) fault ??= bad(`second ${name}`, at);
+      singles.add(is.key);
     }
     at = end + 2;
   }
   return fault;
+}
+
+/** Where the line that begins at `at` ends, with the folded lines that belong to it. */
+function logicalLineEnd(text: string, at: number): number {
+  let end = text.indexOf("\r\n", at);
+  while (end >= 0 && (text.charCodeAt(end + 2) === 32 || text.charCodeAt(end + 2) === 9)) {
+    end = text.indexOf("\r\n", end + 2);
+  }
+  return end < 0 ? text.length : end;
 }
 
 /** A CR or LF that ends no line, or a NUL that is not a quoted pair (RFC 4475 §3.1.1.2 has one). */

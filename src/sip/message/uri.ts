@@ -31,7 +31,7 @@ export interface OtherUri {
   readonly text: string;
 }
 
-const HOST_NAME = /^[0-9A-Za-z_](?:[0-9A-Za-z_.-]*)$/;
+const HOST_NAME = /^[0-9A-Za-z_][0-9A-Za-z_.-]*$/;
 const IPV6 = /^[0-9a-f:.]+$/i;
 const SCHEME = /^[A-Za-z][A-Za-z0-9+.-]*$/;
 const NOT_IN_URI = /[\0-\x20"<>\x7f]/;
@@ -76,7 +76,7 @@ function parseTelUri(text: string): TelUri | undefined {
 /** `name=value;name`; a last semicolon is forgiven, a name that comes twice is not. */
 function parseUriParams(text: string): ReadonlyMap<string, string> | undefined {
   const params = new Map<string, string>();
-  for (const part of text.split(";")) {
+  for (const part of text.includes(";") ? text.split(";") : [text]) {
     const equals = part.indexOf("=");
     const name = (equals < 0 ? part : part.slice(0, equals)).toLowerCase();
     if (name === "" && params.size > 0 && text.endsWith(";") && part === "") continue;
