@@ -16,7 +16,7 @@ export interface ConfigFault {
 
 /** All faults of a manifest at once. */
 export class ConfigError extends Error {
-  constructor(readonly faults: readonly ConfigFault[]) {
-    super(faults.map((f) => `${f.file}:${f.line}:${f.column}: ${f.message}`).join("\n"));
+  constructor(readonly faults: readonly ConfigFault[], options?: ErrorOptions) {
+    super(faults.map((f) => `${f.file}:${f.line}:${f.column}: ${f.message}`).join("\n"), options);
   }
 }

@@ -1,3 +1,5 @@
+import type { Blame } from "./stage_table.ts";
+
 /** Every event of the server with its data. Names are fixed here; the WebSocket at /api/v1/events shows them as JSON. */
 export interface Events {
   "module.loaded": { readonly module: string };
@@ -70,4 +72,43 @@ export interface EventBus {
   on<K extends EventName>(name: K, listener: (data: Events[K]) => void): void;
   /** Every event, with its name and wall-clock milliseconds. */
   all(listener: (name: EventName, data: Events[EventName], at: number) => void): () => void;
+}
+
+interface Listener {
+  readonly run: (data: never) => void;
+  readonly blame: Blame;
+}
+
+/** The one bus of a server. A listener that throws is its module's fault and nobody else's. */
+export class Bus {
+  readonly #listeners = new Map<EventName, Set<Listener>>();
+  readonly #all = new Set<(name: EventName, data: Events[EventName], at: number) => void>();
+
+  constructor(readonly wallClock: () => number) {}
+
+  emit<K extends EventName>(name: K, data: Events[K]): void {
+    for (const listener of this.#listeners.get(name) ?? []) {
+      if (listener.blame.disabled) continue;
+      try {
+        (listener.run as (data: Events[K]) => void)(data); // `on` put it under the name of its type
+      } catch (error) {
+        listener.blame.fault(`event ${name}`, error);
+      }
+    }
+    const at = this.wallClock();
+    for (const listener of this.#all) listener(name, data, at);
+  }
+
+  on<K extends EventName>(name: K, run: (data: Events[K]) => void, blame: Blame): () => void {
+    const listeners = this.#listeners.get(name) ?? new Set();
+    this.#listeners.set(name, listeners);
+    const listener: Listener = { run, blame };
+    listeners.add(listener);
+    return () => listeners.delete(listener);
+  }
+
+  all(listener: (name: EventName, data: Events[EventName], at: number) => void): () => void {
+    this.#all.add(listener);
+    return () => this.#all.delete(listener);
+  }
 }

@@ -225,7 +225,7 @@ class Reader {
 
   #string(): string {
     const start = this.#at;
-    const literal = /"(?:[^"\\\u0000-\u001f]|\\.)*"/y;
+    const literal = /"(?:[^"\\\n\r]|\\.)*"/y;
     literal.lastIndex = start;
     const found = literal.exec(this.text)?.[0];
     if (found === undefined) return this.#stop('this text has no closing "', start);
@@ -234,7 +234,7 @@ class Reader {
       const value: unknown = JSON.parse(found);
       return String(value);
     } catch {
-      return this.#stop("a backslash in text starts an escape: write \\\\ for one backslash", start);
+      return this.#stop("this text has a control character or a wrong escape: write \\\\ for one backslash", start);
     }
   }
 }
