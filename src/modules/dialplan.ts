@@ -44,10 +44,6 @@ export default defineModule({
     endpoint: {
       /** Music for the peer of this endpoint while it holds: a sound; "default" is `general.musicOnHold`. */
       mohSuggest: v.optional(v.string(), "default"),
-      /** A hold is passed on to the peer's phone instead. */
-      mohPassthrough: bool(false),
-      /** No music when the hold was asked with `sendonly`: the phone plays its own. */
-      suppressMohOnSendonly: bool(false),
     },
   },
   names: (options) => ({ context: Object.keys(read(options).contexts) }),

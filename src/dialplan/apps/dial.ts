@@ -1,3 +1,4 @@
+import { SipError } from "../../kernel/errors.ts";
 import type { Channel, ChannelEvent, Party } from "../../kernel/services.ts";
 import { type Application, checkDuration, durationMs, readDuration, sleep, type Tools } from "../application.ts";
 import { Bridge, type HoldRules } from "../bridge.ts";
@@ -133,7 +134,8 @@ class Dialling {
     } catch (error) {
       const why = error instanceof Error ? error.message : String(error);
       host.log.error(`dial ${leg.endpoint.id}: ${why}`, { call: this.channel.id });
-      this.#causes.push({ cause: 38, status: undefined });
+      const status = error instanceof SipError ? error.status : 500;
+      this.#causes.push({ cause: status === 486 ? 17 : status === 503 ? 34 : 38, status: undefined });
       return;
     }
     if (signal.aborted || this.#winner) return callee.hangup(this.#winner ? ANSWERED_ELSEWHERE : NORMAL);

@@ -131,12 +131,10 @@ export class AudioLines implements SdpHandler {
       return await this.stop(line);
     }
     audio.theirs = agreed.codecs.map((c) => c.codec);
-    const heldBefore = line.remotelyHeld;
     line.remotelyHeld = negotiate.holds(remote, description) && !(line.locallyHeld && audio.offered);
     line.codec = first.codec.option;
     line.remote = address;
     await audio.stream.configure(this.#config(line, audio, local, remote, description, agreed, address));
-    if (line.remotelyHeld !== heldBefore) line.report({ kind: line.remotelyHeld ? "held" : "resumed" });
   }
 
   async stop(line: MediaLine): Promise<void> {
@@ -258,12 +256,10 @@ export class AudioLines implements SdpHandler {
     switch (event.kind) {
       case "digit":
         if (fields.dtmfMode === "none" || fields.dtmfMode === "info") return;
-        events.emit("media.digit", { call, digit: event.digit, durationMs: event.durationMs });
         line.report({ kind: "digit", digit: event.digit, durationMs: event.durationMs });
         return;
       case "timeout":
         metrics.count("timeouts");
-        events.emit("media.timeout", { call, seconds: event.seconds });
         line.report({ kind: "timeout", seconds: event.seconds });
         return;
       case "source":
