@@ -1,0 +1,139 @@
+import { type AudioClip, type MediaCodec, type MediaPlane, type MediaStream, NoPort } from "../kernel/media.ts";
+import { CODEC_KINDS, FIRST_OTHER_KIND, type SharedClip } from "../worker/protocol.ts";
+import type { World } from "../world/world.ts";
+import { PortPool } from "./ports.ts";
+import { RemoteStream } from "./stream.ts";
+import { MediaThread, Requests } from "./thread.ts";
+
+const CANDIDATES = 8; // pairs offered to a thread at a time
+
+export interface MediaPlaneOptions {
+  readonly world: Pick<World, "random" | "after">;
+  readonly count: number;
+  /** Makes the thread of this number. Only main.ts may: in the executable the URL resolves against its place. */
+  readonly worker: (index: number) => Worker;
+  /** "auto" (default) takes the kernel's calls on Linux, Bun's sockets elsewhere. */
+  readonly io?: "auto" | "linux" | "portable";
+}
+
+/** A conference and the thread where its members live. */
+interface Room {
+  readonly number: number;
+  thread: MediaThread;
+  readonly members: Set<RemoteStream>;
+}
+
+/** The media threads as one. */
+export class Plane implements MediaPlane {
+  readonly ports: PortPool;
+  readonly #threads: readonly MediaThread[];
+  readonly #rooms = new Map<string, Room>();
+  readonly #kinds = new Map<string, number>(Object.entries(CODEC_KINDS));
+  readonly #clips = new WeakMap<AudioClip, SharedClip>();
+  #lastStream = 0;
+  #lastRoom = 0;
+
+  constructor(options: MediaPlaneOptions, threads: readonly MediaThread[]) {
+    this.ports = new PortPool(options.world);
+    this.#threads = threads;
+  }
+
+  get workers(): number {
+    return this.#threads.length;
+  }
+
+  get counts(): { readonly streams: number; readonly conferences: number; readonly members: number } {
+    const rooms = [...this.#rooms.values()];
+    return {
+      streams: this.#threads.reduce((sum, { sinks }) => sum + sinks.size, 0),
+      conferences: rooms.length,
+      members: rooms.reduce((sum, { members }) => sum + members.size, 0),
+    };
+  }
+
+  async open(options: Parameters<MediaPlane["open"]>[0]): Promise<MediaStream> {
+    const { host, dscp = 0, rtcpMux: mux = false } = options;
+    const thread = options.near instanceof RemoteStream ? options.near.thread : this.#least();
+    const any = options.ports[0] === 0 && options.ports[1] === 0;
+    const stream = ++this.#lastStream;
+    for (;;) {
+      const ports = any ? [0] : this.ports.reserve(host, options.ports, CANDIDATES);
+      if (ports.length === 0) throw new NoPort(`no free RTP port in ${options.ports.join("-")} on ${host}`);
+      const opened = await this.#offer(thread, stream, host, ports, mux, dscp);
+      if (opened === "inUse") {
+        if (any) throw new NoPort(`no free RTP port on ${host}`);
+        for (const port of ports) this.ports.rest(host, port); // another program's: looked at again later
+        continue;
+      }
+      if (!any) { for (const port of ports) if (port !== opened.port) this.ports.release(host, port); }
+      const local = { host, port: opened.port };
+      return new RemoteStream(this, thread, stream, local, { host, port: opened.rtcpPort }, !any);
+    }
+  }
+
+  async #offer(thread: MediaThread, stream: number, host: string, ports: number[], mux: boolean, dscp: number) {
+    try {
+      return await thread.ask({ kind: "open", stream, pair: { host, ports, mux, dscp } });
+    } catch (error) {
+      for (const port of ports) this.ports.release(host, port);
+      throw error;
+    }
+  }
+
+  #least(): MediaThread {
+    return this.#threads.reduce((least, thread) => thread.sinks.size < least.sinks.size ? thread : least);
+  }
+
+  /** The core's number of a codec, the same in all threads. */
+  kind(codec: MediaCodec): number {
+    const name = `${codec.name === "CN" ? "CN" : codec.name}/${codec.clockRate}/${codec.channels}`;
+    const known = this.#kinds.get(name);
+    if (known !== undefined) return known;
+    // 192 names at most; more are told apart no longer, and so never taken for one another: 255 is nobody's
+    const kind = Math.min(FIRST_OTHER_KIND + this.#kinds.size, 255);
+    if (kind < 255) this.#kinds.set(name, kind);
+    return kind;
+  }
+
+  /** The clip in memory that the threads share, made once. */
+  shared(clip: AudioClip): SharedClip {
+    const known = this.#clips.get(clip);
+    if (known) return known;
+    const samples = new SharedArrayBuffer(clip.samples.byteLength);
+    new Int16Array(samples).set(clip.samples);
+    const shared = { samples, sampleRate: clip.sampleRate };
+    this.#clips.set(clip, shared);
+    return shared;
+  }
+
+  /** Makes the stream a member; the first one decides the thread. */
+  enter(name: string, stream: RemoteStream): Room {
+    const room = this.#rooms.get(name) ?? { number: ++this.#lastRoom, thread: stream.thread, members: new Set() };
+    this.#rooms.set(name, room);
+    room.members.add(stream);
+    return room;
+  }
+
+  /** Takes the stream out of every room but `except`. */
+  leave(stream: RemoteStream, except?: string): void {
+    for (const [name, room] of this.#rooms) {
+      if (name === except || !room.members.delete(stream)) continue;
+      if (room.members.size === 0) this.#rooms.delete(name);
+    }
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(this.#threads.map((thread) => thread.stop()));
+  }
+}
+
+/** Starts the media threads. Rejects when one does not start. */
+export async function openMediaPlane(options: MediaPlaneOptions): Promise<MediaPlane> {
+  const requests = new Requests();
+  const threads = Array.from(
+    { length: Math.max(1, options.count) },
+    (_, index) => new MediaThread(options.worker(index), requests),
+  );
+  await Promise.all(threads.map((thread) => thread.start(options.io ?? "auto")));
+  return new Plane(options, threads);
+}

@@ -1,0 +1,106 @@
+// The typed face of the WebAssembly core: the one place that names its exports, with shape and unit. Offsets are octets
+// in `memory`, which never grows: a view or pointer taken once stays good. Nothing here throws; negative is refused.
+import corePath from "../../wasm/build/core.wasm" with { type: "file" };
+
+export interface Core {
+  readonly memory: WebAssembly.Memory;
+
+  /** The time of the batch in hand: monotonic and Unix microseconds. */
+  clockSet(monotonicMicros: number, unixMicros: number): void;
+  /** 128 bits from the kernel's generator, once. */
+  randomSeed(a: number, b: number, c: number, d: number): void;
+
+  /** A new stream: its slot 0..1023, -1 when all are taken. */
+  streamOpen(): number;
+  /** Leaves what it is in and frees the slot. */
+  streamClose(slot: number): number;
+  streamCount(): number;
+  /** Offset of the record of `streamRecordBytes()` octets, -1: no such stream. */
+  streamRecord(slot: number): number;
+  streamRecordBytes(): number;
+  /** A stream out of a record copied to `from` (at streamLanding): its slot or -1. */
+  streamAdopt(from: number): number;
+  /** Offset of a place for one record. */
+  streamLanding(): number;
+  /** Offset of two addresses of 32 octets, RTP and RTCP, for streamRemote. */
+  streamHanded(): number;
+  streamRemote(slot: number): number;
+  /** Flags: 1 sending, 2 receiving, 4 follow the peer's codec, 8 mux, 16 symmetric, 32 detect DTMF. Strict: 0 no, 1 yes, 2 seqno. */
+  streamFlags(slot: number, flags: number, strict: number): number;
+  /** What we send. Forgets what was accepted. Clock in Hz. */
+  streamCodec(slot: number, kind: number, payloadType: number, ptimeMs: number, clock: number): number;
+  streamAccept(slot: number, kind: number, payloadType: number, ptimeMs: number, clock: number): number;
+  /** 255: none. */
+  streamEvents(slot: number, sendPayloadType: number, receivePayloadType: number, clock: number): number;
+  streamTimers(slot: number, timeoutSeconds: number, keepaliveSeconds: number, rtcpIntervalMs: number): number;
+  /** Offset for `octets` (0..64) of CNAME. */
+  streamCname(slot: number, octets: number): number;
+  /**
+   * Offset of i32[22], -1: no such stream: packets and octets (low, high word) received, packets and octets sent, lost, late,
+   * duplicates, malformed, foreign, unhandled, unknown payload, undelivered, jitter µs, round trip µs, lost at the peer,
+   * jitter there µs, codec kind last received, frames starved and dropped in play-out, BYEs.
+   */
+  streamStats(slot: number): number;
+  /** Offset of the address we are locked on. */
+  streamSource(slot: number): number;
+
+  /** Offset of 2,048 octets for a received datagram. */
+  receiveBuffer(): number;
+  /** Offset of 32 octets for its source. */
+  receiveSource(): number;
+  /** A datagram of `octets` in the receive buffer came to the RTP (0) or RTCP (1) port: entries in the outbox, or negative. */
+  receiveDatagram(slot: number, rtcp: number, octets: number): number;
+
+  /** Offset of entries of u32[4]: slot << 1 | rtcp, offset, octets, offset of the address. */
+  outboxEntries(): number;
+  outboxCount(): number;
+  outboxClear(): void;
+  outboxOverflowed(): number;
+
+  /** Offset of records of u32[4]: kind, slot, a, b. */
+  noticeRecords(): number;
+  /** How many wait; taking empties. */
+  noticeTake(): number;
+  noticeLost(): number;
+
+  /** 20 ms have passed: entries in the outbox. */
+  tickRun(): number;
+
+  bridgeConnect(a: number, b: number): number;
+  bridgeEcho(slot: number): number;
+  bridgeLeave(slot: number): number;
+
+  /** Joins the room the host calls `name`; again, to change `muted`. -2: no room is free. */
+  conferenceJoin(slot: number, name: number, muted: number): number;
+  conferenceLeave(slot: number): number;
+  /** Members of the room. */
+  conferenceSize(name: number): number;
+
+  /** Offset of a ring of i16[4096] at 8 kHz that the host feeds; `generation` comes back with the notice. */
+  playerStart(slot: number, generation: number): number;
+  playerStop(slot: number): number;
+  /** Stops without a notice. */
+  playerTake(slot: number): number;
+  playerRing(slot: number): number;
+  /** Samples there is room for, -1: no clip plays. */
+  playerRoom(slot: number): number;
+  playerWrote(slot: number, samples: number, last: number): number;
+
+  /** Offset of a ring of i16[4096], the last samples received, decoded. */
+  recorderSet(slot: number, on: number): number;
+  /** Samples written so far, mod 2^32. */
+  recorderWritten(slot: number): number;
+
+  /** One RFC 4733 event, code 0..16, after those that wait. */
+  eventSend(slot: number, code: number, durationMs: number, gapMs: number): number;
+  rtcpBye(slot: number): number;
+}
+
+/** The core of one worker, its generator seeded. */
+export async function loadCore(): Promise<Core> {
+  const { instance } = await WebAssembly.instantiate(await Bun.file(corePath).arrayBuffer(), {});
+  const core = instance.exports as unknown as Core; // the build exports exactly these: tests/wasm/exports.test.ts
+  const seed = crypto.getRandomValues(new Int32Array(4));
+  core.randomSeed(seed[0] ?? 0, seed[1] ?? 0, seed[2] ?? 0, seed[3] ?? 0);
+  return core;
+}

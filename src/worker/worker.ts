@@ -1,0 +1,96 @@
+// A media thread: commands in, packets through, events out. The loop gives its event loop a turn at least every 5 ms.
+import { type Core, loadCore } from "./core.ts";
+import { openLinuxIo } from "./linux.ts";
+import { type PacketIo, setClock } from "./packet_io.ts";
+import { openPortableIo } from "./portable.ts";
+import type { FromWorker, ToWorker } from "./protocol.ts";
+import { Streams } from "./streams.ts";
+
+declare const self: { onmessage: ((event: { readonly data: ToWorker }) => void) | null };
+
+const TICK_MS = 20;
+const TURN_MS = 4; // packets may keep the loop from its messages for so long
+const POLL_MS = 5;
+const CATCH_UP_MS = 200; // further behind, the missed ticks are given up
+
+// Set before anything is awaited: a message that finds no handler is lost.
+const early: ToWorker[] = [];
+let wake = () => {};
+let take = (message: ToWorker) => void early.push(message);
+self.onmessage = ({ data }) => {
+  take(data);
+  wake();
+};
+
+function post(message: FromWorker, transfer: ArrayBuffer[] = []): void {
+  postMessage(message, transfer);
+}
+
+function openIo(core: Core, wanted: "auto" | "linux" | "portable"): { io: PacketIo; name: "linux" | "portable" } {
+  const linux = wanted === "linux" || (wanted === "auto" && process.platform === "linux");
+  return linux ? { io: openLinuxIo(core), name: "linux" } : { io: openPortableIo(core), name: "portable" };
+}
+
+class Loop {
+  #stopped = false;
+
+  constructor(readonly core: Core) {}
+
+  /** Runs until stop; resolves when every socket is closed. */
+  async run(wanted: "auto" | "linux" | "portable"): Promise<void> {
+    const { io, name } = openIo(this.core, wanted);
+    const streams = new Streams(this.core, io, post);
+    take = (message) => {
+      if (message.kind === "stop") this.#stopped = true;
+      if (message.kind === "request") streams.request(message.id, message.command);
+    };
+    post({ kind: "ready", io: name });
+    for (const message of early.splice(0)) take(message);
+    let due = performance.now() + TICK_MS;
+    let turned = performance.now();
+    while (!this.#stopped) {
+      if (streams.count === 0) {
+        await new Promise<void>((resolve) => wake = resolve);
+        wake = () => {};
+        due = performance.now() + TICK_MS;
+        continue;
+      }
+      const wait = Math.max(0, Math.min(POLL_MS, Math.ceil(due - performance.now())));
+      const waiting = io.poll(wait);
+      if (waiting !== undefined) await waiting;
+      due = this.#ticks(streams, io, due);
+      if (waiting === undefined && performance.now() - turned >= TURN_MS) {
+        await new Promise((resolve) => setImmediate(resolve));
+        turned = performance.now();
+      }
+    }
+    streams.stop();
+    io.stop();
+    post({ kind: "stopped" });
+  }
+
+  #ticks(streams: Streams, io: PacketIo, due: number): number {
+    let next = due;
+    let now = performance.now();
+    if (now - next > CATCH_UP_MS) next = now;
+    while (now >= next) {
+      setClock(this.core);
+      streams.feed();
+      if (this.core.tickRun() > 0) io.send();
+      streams.drain();
+      next += TICK_MS;
+      now = performance.now();
+    }
+    return next;
+  }
+}
+
+async function main(): Promise<void> {
+  const core = await loadCore();
+  while (early.length === 0) await new Promise<void>((resolve) => wake = resolve);
+  const first = early.shift();
+  if (first?.kind !== "start") throw new Error("a media thread begins with start");
+  await new Loop(core).run(first.io);
+}
+
+main().catch((error) => post({ kind: "failed", why: error instanceof Error ? error.message : String(error) }));

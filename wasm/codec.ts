@@ -1,0 +1,10 @@
+// Codecs by number. The host gives names it does not know here numbers from 64 on: they are relayed, never decoded.
+export const PCMU: i32 = 1;
+export const PCMA: i32 = 2;
+export const G722: i32 = 3;
+export const L16: i32 = 4;
+export const COMFORT_NOISE: i32 = 5;
+
+export function codecIsG711(kind: i32): bool {
+  return kind == PCMU || kind == PCMA;
+}

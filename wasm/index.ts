@@ -1,0 +1,49 @@
+// What the host may call: src/worker/core.ts names each with its units.
+import { bridgeLeave } from "./bridge";
+import { conferenceLeave } from "./conference";
+import { playerStop } from "./player";
+import { streamFree } from "./stream";
+
+export { clockSet } from "./clock";
+export { randomSeed } from "./random";
+export {
+  streamAccept,
+  streamAdopt,
+  streamCname,
+  streamCodec,
+  streamCount,
+  streamEvents,
+  streamFlags,
+  streamHanded,
+  streamOpen,
+  streamRecord,
+  streamRecordBytes,
+  streamRemote,
+  streamTimers,
+} from "./stream";
+export { streamSource, streamStats } from "./stats";
+export { receiveBuffer, receiveDatagram, receiveSource } from "./receive";
+export { outboxClear, outboxCount, outboxEntries, outboxOverflowed } from "./outbox";
+export { noticeLost, noticeRecords, noticeTake } from "./notice";
+export { tickRun } from "./tick";
+export { bridgeConnect, bridgeEcho, bridgeLeave } from "./bridge";
+export { conferenceJoin, conferenceLeave, conferenceSize } from "./conference";
+export { playerRing, playerRoom, playerStart, playerStop, playerTake, playerWrote } from "./player";
+export { recorderSet, recorderWritten } from "./recorder";
+export { eventSend } from "./event";
+export { rtcpBye } from "./rtcp";
+
+const landing: usize = memory.data(1536, 16);
+
+/** Offset of a place for one record, for streamAdopt. */
+export function streamLanding(): i32 {
+  return <i32> landing;
+}
+
+/** Leaves bridge, conference and player, then frees the slot. */
+export function streamClose(slot: i32): i32 {
+  bridgeLeave(slot);
+  conferenceLeave(slot);
+  playerStop(slot);
+  return streamFree(slot);
+}
