@@ -1,0 +1,157 @@
+import { expect, test } from "bun:test";
+import { Framing } from "../../../src/sip/message/framing.ts";
+import type { TypedHeaders } from "../../../src/sip/message/headers.ts";
+import { headerKinds } from "../../../src/sip/message/header_kinds.ts";
+import { parseMessage } from "../../../src/sip/message/parser.ts";
+import { writeMessage } from "../../../src/sip/message/writer.ts";
+import { tortureMessages } from "../../torture/messages.ts";
+
+/** mulberry32: the same numbers on every machine. */
+function seeded(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let t = Math.imul(state ^ (state >>> 15), 1 | state);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return (t ^ (t >>> 14)) >>> 0;
+  };
+}
+
+const messages = tortureMessages().map(({ bytes }) => bytes);
+const names = Object.keys(headerKinds) as (keyof TypedHeaders)[]; // keys of a record of exactly these
+const PIECES = [
+  "\r\n",
+  "\0",
+  "\r",
+  "\n",
+  ";",
+  ",",
+  '"',
+  "\\",
+  "<",
+  ">",
+  "@",
+  ":",
+  "%00",
+  "%",
+  "[",
+  "]",
+  "=",
+  " ",
+  "\xff",
+]
+  .map((piece) => Buffer.from(piece, "latin1"));
+
+/** Everything that reads a message, and what is read must be writable and readable again. */
+function exercise(bytes: Uint8Array): void {
+  const message = parseMessage(bytes);
+  new Framing().push(bytes);
+  if (message.kind === "malformed") {
+    if (message.reply) expect(parseReply(writeMessage(message.reply))).toBe(true);
+    return;
+  }
+  for (const name of names) message.headers.all(name);
+  const again = parseMessage(writeMessage(message));
+  if (again.kind === "malformed") {
+    throw new Error(`${again.why}: ${JSON.stringify(Buffer.from(bytes).toString("latin1"))}`);
+  }
+}
+
+/** A reply repeats what was wrong with the request, but is still one message. */
+function parseReply(bytes: Uint8Array): boolean {
+  return Buffer.from(bytes).indexOf("\r\n\r\n") === bytes.length - 4;
+}
+
+function mutated(random: () => number): Uint8Array {
+  const source = messages[random() % messages.length] ?? new Uint8Array();
+  const bytes = Array.from(source);
+  for (let change = random() % 8; change >= 0; change--) {
+    const at = random() % (bytes.length + 1);
+    const piece = PIECES[random() % PIECES.length] ?? [];
+    switch (random() % 4) {
+      case 0:
+        bytes.splice(at, 1, random() & 255);
+        break;
+      case 1:
+        bytes.splice(at, random() % 8);
+        break;
+      case 2:
+        bytes.splice(at, 0, ...piece);
+        break;
+      default:
+        bytes.splice(at, 0, ...bytes.slice(at, at + (random() % 40)));
+    }
+  }
+  return new Uint8Array(bytes);
+}
+
+test("random octets are never a message and never throw", () => {
+  const random = seeded(1);
+  for (let round = 0; round < 3000; round++) {
+    const bytes = new Uint8Array(random() % 200).map(() => random() & 255);
+    expect(parseMessage(bytes).kind).toBe("malformed");
+    new Framing().push(bytes);
+  }
+});
+
+test("mutations of the torture messages parse or fail, and what parses can be written", () => {
+  const random = seeded(2);
+  for (let round = 0; round < 20_000; round++) exercise(mutated(random));
+});
+
+test("every torture message cut at every offset parses or fails", () => {
+  for (const bytes of messages) for (let end = 0; end < bytes.length; end++) exercise(bytes.subarray(0, end));
+});
+
+test("64 KiB of any one repeated piece in any header takes less than 50 ms", () => {
+  const head =
+    "OPTIONS sip:a@example.org SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bK1\r\nFrom: <sip:a@b>;tag=1\r\n" +
+    "To: <sip:a@b>\r\nCall-ID: 1\r\nCSeq: 1 OPTIONS\r\n";
+  const fills = [
+    " ",
+    "\t",
+    ";",
+    ",",
+    '"',
+    "\\",
+    "<",
+    ">",
+    "a",
+    "=",
+    "%41",
+    "\r\n ",
+    "\r\n",
+    ": ",
+    ";a=",
+    '"\\',
+    "a: b\r\n",
+    "\0",
+    "\xff",
+  ];
+  for (const name of ["Via", "Contact", "Authorization", "Content-Type", "Route", "Supported", "X", "CSeq"]) {
+    for (const fill of fills) {
+      const text = `${head}${name}: ${fill.repeat(65_000 / fill.length)}\r\n\r\n`;
+      const bytes = Buffer.from(text, "latin1");
+      const start = performance.now();
+      parseMessage(bytes, { ...limitless });
+      new Framing(limitless).push(bytes);
+      expect(performance.now() - start).toBeLessThan(50);
+    }
+  }
+});
+
+const limitless = {
+  messageOctets: 1 << 20,
+  headerOctets: 1 << 20,
+  valueOctets: 1 << 20,
+  uriOctets: 1 << 20,
+  lines: 1 << 20,
+  vias: 1 << 20,
+  routes: 1 << 20,
+  contacts: 1 << 20,
+  methodOctets: 1 << 20,
+  callIdOctets: 1 << 20,
+  tagOctets: 1 << 20,
+  branchOctets: 1 << 20,
+  userOctets: 1 << 20,
+};
