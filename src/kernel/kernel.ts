@@ -27,6 +27,8 @@ import {
   type ConfigChange,
   generatedSecrets,
   hostWorld,
+  type Lifecycle,
+  lifecycle,
   type ModuleState,
   type ServiceToken,
   stages,
@@ -92,7 +94,9 @@ const hostConfig: ModuleConfig = {
   written: {},
 };
 
-export class Kernel implements Administration {
+export class Kernel implements Administration, Lifecycle {
+  /** Set by the host at the begin of a graceful shutdown. */
+  stopping = false;
   readonly host: Host;
   readonly #options: KernelOptions;
   readonly #work = new KeyedQueue();
@@ -125,6 +129,7 @@ export class Kernel implements Administration {
     provide(offer(stages, this.host.stages));
     provide(offer(hostWorld, world));
     provide(offer(administration, this));
+    provide(offer(lifecycle, this));
     provide(offer(generatedSecrets, { get: (name) => this.#generated(name) }));
     for (const service of options.services ?? []) provide(service);
   }
@@ -180,6 +185,11 @@ export class Kernel implements Administration {
 
   get modules(): readonly ModuleState[] {
     return [...this.#loaded.values()].map(state);
+  }
+
+  /** What runs, checked and in the order of set-up. */
+  get configuration(): Configuration {
+    return this.#running;
   }
 
   get routes(): Administration["routes"] {

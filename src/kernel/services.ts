@@ -40,6 +40,13 @@ export interface GeneratedSecrets {
 }
 export const generatedSecrets = token<GeneratedSecrets>("generatedSecrets"); // provided by the host
 
+/** How far the process is in its life. */
+export interface Lifecycle {
+  /** Graceful shutdown has begun: new calls get 503. */
+  readonly stopping: boolean;
+}
+export const lifecycle = token<Lifecycle>("lifecycle"); // provided by the host
+
 export interface ModuleState {
   readonly name: string;
   readonly summary: string;

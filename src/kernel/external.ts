@@ -1,0 +1,54 @@
+import { isAbsolute, normalize } from "node:path";
+import { pathToFileURL } from "node:url";
+import type { AnyModule } from "./configuration.ts";
+import * as hostApi from "./host_api.ts";
+
+interface Known {
+  readonly text: string;
+  readonly definition: AnyModule;
+}
+
+/** Modules in files beside the executable. They import the host's API as "patchbay". */
+export class ExternalModules {
+  readonly #known = new Map<string, Known>();
+  #copies = 0;
+
+  constructor(readonly read: (path: string) => Promise<Uint8Array | undefined>) {
+    Bun.plugin({
+      name: "patchbay",
+      setup: (build) => {
+        build.module("patchbay", () => ({ exports: { ...hostApi }, loader: "object" }));
+      },
+    });
+  }
+
+  /** The module of a file; the copy that was read before while the file is the same, unless `fresh`. */
+  async load(path: string, fresh: boolean): Promise<AnyModule> {
+    const file = isAbsolute(path) ? normalize(path) : normalize(`${process.cwd()}/${path}`);
+    const bytes = await this.read(file);
+    if (!bytes) throw new Error("there is no such file");
+    const text = new TextDecoder().decode(bytes);
+    const known = this.#known.get(file);
+    if (known && known.text === text && !fresh) return known.definition;
+    const url = pathToFileURL(file);
+    url.searchParams.set("t", `${process.pid}.${++this.#copies}`);
+    const imported: unknown = await import(url.href);
+    const definition = moduleOf(imported);
+    this.#known.set(file, { text, definition });
+    return definition;
+  }
+}
+
+function moduleOf(imported: unknown): AnyModule {
+  const definition = typeof imported === "object" && imported !== null && "default" in imported
+    ? imported.default
+    : undefined;
+  if (!isModule(definition)) throw new Error("it has no default export made with defineModule({ name, summary, ... })");
+  return definition;
+}
+
+function isModule(value: unknown): value is AnyModule {
+  return typeof value === "object" && value !== null && "name" in value && typeof value.name === "string" &&
+    /^\w{1,64}$/.test(value.name) && "setup" in value && typeof value.setup === "function" &&
+    "requires" in value && Array.isArray(value.requires) && "options" in value && "summary" in value;
+}
