@@ -86,6 +86,14 @@ export function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T |
   });
 }
 
+/** Runs beside the steps. A failure is logged, unless it came of the call's end. */
+export function beside(work: Promise<unknown> | undefined, channel: Channel, log: DialplanHost["log"]): void {
+  work?.catch((error: unknown) => {
+    if (channel.ended.aborted) return;
+    log.warning(error instanceof Error ? error.message : String(error), { call: channel.id });
+  });
+}
+
 /** Answers if nobody did, and gives the audio; undefined when the channel ended meanwhile. */
 export async function audioOf(channel: Channel): Promise<NonNullable<Channel["audio"]> | undefined> {
   if (channel.state !== "up") await channel.answer();

@@ -1,5 +1,5 @@
 import type { Channel, ChannelEvent, DialplanHost } from "../kernel/services.ts";
-import type { Sounds } from "./application.ts";
+import { beside, type Sounds } from "./application.ts";
 
 /** What a bridge does when one side holds the other. */
 export interface HoldRules {
@@ -78,7 +78,7 @@ export class Bridge {
     if (clip === undefined || held.audio === undefined) return;
     if (this.#joined) await held.audio.disconnect();
     this.#joined = false;
-    void held.audio.play(clip, { loop: true }).catch(() => false); // ends with the stream
+    beside(held.audio.play(clip, { loop: true }), held, this.host.log);
   }
 
   async #resume(by: Channel, held: Channel): Promise<void> {

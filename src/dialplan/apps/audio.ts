@@ -4,6 +4,7 @@ import {
   aborted,
   type Application,
   audioOf,
+  beside,
   checkDuration,
   orAborted,
   readDuration,
@@ -26,7 +27,7 @@ async function playAll(
   const stop = channel.on((event) => {
     if (event.kind !== "digit" || pressed !== undefined || !stops.includes(event.digit)) return;
     pressed = event.digit;
-    audio.stopPlaying().catch(() => undefined); // the stream may have gone with the call
+    beside(audio.stopPlaying(), channel, tools.host.log);
   });
   try {
     for (const name of names) {
@@ -237,12 +238,12 @@ export const audioApps: readonly Application[] = [
     name: "playtones",
     summary: "Plays a tone until stopplaytones: busy, dial, ring, congestion, or a list such as 440/1000,0/4000",
     args: [1, Infinity],
-    async run({ channel, text }) {
+    async run({ channel, text }, { host }) {
       const tones = readTones(text);
       if (tones === undefined) throw new DialplanError(`${JSON.stringify(text)} is not a tone`);
       const audio = await audioOf(channel);
       // the tone runs beside the next steps; it ends with the call or at stopplaytones
-      audio?.tone(tones, { loop: true }).catch(() => undefined);
+      beside(audio?.tone(tones, { loop: true }), channel, host.log);
       return "next";
     },
   },

@@ -1,6 +1,14 @@
 import { SipError } from "../../kernel/errors.ts";
 import type { Channel, ChannelEvent, Party } from "../../kernel/services.ts";
-import { type Application, checkDuration, durationMs, readDuration, sleep, type Tools } from "../application.ts";
+import {
+  type Application,
+  beside,
+  checkDuration,
+  durationMs,
+  readDuration,
+  sleep,
+  type Tools,
+} from "../application.ts";
 import { Bridge, type HoldRules } from "../bridge.ts";
 import { type Leg, legsOf } from "../targets.ts";
 
@@ -116,7 +124,7 @@ class Dialling {
       if (clip === undefined) return;
       this.#told = true;
       await this.channel.indicate("progress");
-      void this.channel.audio?.play(clip, { loop: true }).catch(() => false); // ends with the stream
+      this.#beside(this.channel.audio?.play(clip, { loop: true }));
     } else if (this.options.ring) await this.#ringing();
   }
 
@@ -179,13 +187,8 @@ class Dialling {
     if (this.#legs.size === 0) this.#settled?.();
   }
 
-  /** Runs beside the wait; a caller that has gone is noticed elsewhere. */
-  #beside(work: Promise<void>): void {
-    work.catch((error: unknown) => {
-      if (this.channel.ended.aborted) return;
-      const why = error instanceof Error ? error.message : String(error);
-      this.tools.host.log.warning(`dial: ${why}`, { call: this.channel.id });
-    });
+  #beside(work: Promise<unknown> | undefined): void {
+    beside(work, this.channel, this.tools.host.log);
   }
 
   #dropOthers(cause: number): void {

@@ -1,7 +1,7 @@
 import type { Endpoint } from "../../kernel/endpoint.ts";
 import type { EventBus } from "../../kernel/events.ts";
 import type { Logger } from "../../kernel/log.ts";
-import { type MediaPlane, type MediaStream, NoPort, type StreamConfig } from "../../kernel/media.ts";
+import { type MediaEvent, type MediaPlane, type MediaStream, NoPort, type StreamConfig } from "../../kernel/media.ts";
 import type { Metrics } from "../../kernel/metrics.ts";
 import type { Channel, MediaLine, SdpHandler } from "../../kernel/services.ts";
 import type { MediaDescription, SessionDescription } from "../../sdp/description.ts";
@@ -31,6 +31,8 @@ class AudioLine {
   /** Codecs the peer named last, for the leg that is dialled on its behalf. */
   theirs: readonly Codec[] = [];
   stopListening: (() => void) | undefined;
+  /** The media plane closed it: its thread died. */
+  gone = false;
 
   constructor(readonly stream: MediaStream, readonly host: string, cname: string) {
     this.cname = cname;
@@ -146,6 +148,7 @@ export class AudioLines implements SdpHandler {
     line.stream = undefined;
     line.codec = undefined;
     line.remote = undefined;
+    if (audio.gone) return;
     try {
       const stats = Object.entries(await audio.stream.stats());
       const numbers = stats.filter((e): e is [string, number] => typeof e[1] === "number");
@@ -239,7 +242,7 @@ export class AudioLines implements SdpHandler {
       this.#lines.set(line, audio);
       this.#byStream.set(stream, audio);
       line.stream = stream;
-      audio.stopListening = stream.on((event) => this.#heard(line, fields, event));
+      audio.stopListening = stream.on((event) => this.#heard(line, audio, fields, event));
       return audio;
     } catch (error) {
       mine.delete(line);
@@ -250,8 +253,8 @@ export class AudioLines implements SdpHandler {
     }
   }
 
-  #heard(line: MediaLine, fields: EndpointFields, event: Parameters<Parameters<MediaStream["on"]>[0]>[0]): void {
-    const { events, metrics } = this.around;
+  #heard(line: MediaLine, audio: AudioLine, fields: EndpointFields, event: MediaEvent): void {
+    const { events, log, metrics } = this.around;
     const call = line.channel.id;
     switch (event.kind) {
       case "digit":
@@ -266,9 +269,13 @@ export class AudioLines implements SdpHandler {
         line.remote = event.address;
         events.emit("media.source", { call, address: `${event.address.host}:${event.address.port}` });
         return;
+      case "closed":
+        audio.gone = true;
+        log.error("the media plane closed a stream", { call, why: event.why });
+        line.channel.hangup(38);
+        return;
       case "talking":
       case "played":
-      case "closed":
         return;
       default:
         event satisfies never;
