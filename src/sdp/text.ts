@@ -1,0 +1,87 @@
+import { parse, write } from "sdp-transform";
+import type { MediaDescription, SessionDescription } from "./description.ts";
+import { type DescriptionLimits, descriptionLimits } from "./limits.ts";
+
+/** Why octets are no description we take: 400 when they are no SDP at all, else 488. */
+export interface BadDescription {
+  readonly why: string;
+  readonly status: 400 | 488;
+}
+
+const decoder = new TextDecoder("utf-8");
+
+/** Reads a description (RFC 4566), or says what is wrong with it. Numbers are in range, counts are within the limits. */
+export function readDescription(
+  body: Uint8Array | string,
+  limits: DescriptionLimits = descriptionLimits,
+): SessionDescription | BadDescription {
+  if (body.length > limits.octets) return { why: "description too large", status: 488 };
+  const text = typeof body === "string" ? body : decoder.decode(body);
+  const lines = text.split(/\r\n|\r|\n/).filter((line) => line !== "" && line.length <= limits.lineOctets);
+  if (lines[0] !== "v=0") return { why: "no v=0", status: 400 };
+  if (text.includes("\0") || lines.some((line) => !/^[a-z]=/.test(line))) return { why: "not SDP", status: 400 };
+  const why = countFault(lines, limits) ?? lineFault(lines);
+  if (why !== undefined) return { why, status: 488 };
+  // A number of ports in m= (RFC 4566 §5.14) is for layered codecs: we use the first.
+  const plain = lines.map((line) => line.startsWith("m=") ? line.replace(/^(m=\S+ +\d+)\/\d+ /, "$1 ") : line);
+  const description = parse(`${plain.join("\r\n")}\r\n`);
+  const fault = description.media.map(mediaFault).find((found) => found !== undefined);
+  if (!description.origin || fault !== undefined) return { why: fault ?? "no o=", status: 488 };
+  return { ...description, media: description.media.map(settled) };
+}
+
+/** The octets of a description. */
+export function writeDescription(description: SessionDescription): Uint8Array {
+  return new TextEncoder().encode(write(description));
+}
+
+function countFault(lines: readonly string[], limits: DescriptionLimits): string | undefined {
+  let media = 0;
+  let attributes = 0;
+  let candidates = 0;
+  let crypto = 0;
+  for (const line of lines) {
+    if (line.startsWith("m=")) {
+      media++;
+      attributes = candidates = crypto = 0;
+      if (line.split(" ").length - 3 > limits.formats) return "too many formats";
+    } else if (line.startsWith("a=")) {
+      attributes++;
+      if (line.startsWith("a=candidate:")) candidates++;
+      else if (line.startsWith("a=crypto:")) crypto++;
+    }
+    if (media > limits.media) return "too many m-lines";
+    if (attributes > limits.attributes) return "too many attributes";
+    if (candidates > limits.candidates) return "too many candidates";
+    if (crypto > limits.cryptoLines) return "too many crypto lines";
+  }
+  return undefined;
+}
+
+/** Lines that the parser would pass over in silence. */
+function lineFault(lines: readonly string[]): string | undefined {
+  for (const line of lines) {
+    if (line.startsWith("m=") && !/^m=[A-Za-z0-9_-]+ +\d{1,5}(?:\/\d{1,5})? +[A-Za-z0-9_/-]+(?: |$)/.test(line)) {
+      return "m-line is unreadable";
+    }
+    if (line.startsWith("c=") && !/^c=IN IP[46] [0-9A-Za-z.:/_-]+$/.test(line)) return "c-line is unreadable";
+  }
+  return undefined;
+}
+
+function mediaFault(media: MediaDescription): string | undefined {
+  if (!media.type || !media.protocol) return "m-line is unreadable";
+  if (!Number.isInteger(media.port) || media.port < 0 || media.port > 65_535) return "port out of range";
+  if (media.rtp.some(({ payload }) => !Number.isInteger(payload) || payload < 0 || payload > 127)) {
+    return "payload number out of range";
+  }
+  return undefined;
+}
+
+/** The parser turns whatever looks like a number into one; these are text. */
+function settled(media: MediaDescription): MediaDescription {
+  const payloads = media.payloads === undefined ? undefined : String(media.payloads).trim().replace(/ +/g, " ");
+  const fmtp = media.fmtp.map(({ payload, config }) => ({ payload, config: String(config) }));
+  const mid = media.mid === undefined ? {} : { mid: String(media.mid) };
+  return { ...media, ...(payloads === undefined ? {} : { payloads }), fmtp, ...mid };
+}
