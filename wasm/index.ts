@@ -33,6 +33,32 @@ export { recorderSet, recorderWritten } from "./recorder";
 export { eventSend } from "./event";
 export { rtcpBye } from "./rtcp";
 
+// signal processing, for the media commands, tests and benchmarks
+export { workbenchOffset } from "./workbench";
+export {
+  g711AlawToUlaw,
+  g711DecodeAlaw,
+  g711DecodeUlaw,
+  g711EncodeAlaw,
+  g711EncodeUlaw,
+  g711UlawToAlaw,
+} from "./g711";
+export {
+  mixerFirst,
+  mixerFrame,
+  mixerFrameSamples,
+  mixerInput,
+  mixerJoin,
+  mixerLeave,
+  mixerMute,
+  mixerNext,
+  mixerOutput,
+  mixerRun,
+  mixerTalker,
+} from "./mixer";
+export { resampleReset, resampleRun } from "./resample";
+export { toneGate, tonePeak, toneReset, toneRun, toneSine } from "./tone";
+
 const landing: usize = memory.data(1536, 16);
 
 /** Offset of a place for one record, for streamAdopt. */

@@ -94,6 +94,51 @@ export interface Core {
   /** One RFC 4733 event, code 0..16, after those that wait. */
   eventSend(slot: number, code: number, durationMs: number, gapMs: number): number;
   rtcpBye(slot: number): number;
+
+  /** Offset of 262,144 octets for the functions below, which take offsets of samples i16 or of octets. */
+  workbenchOffset(): number;
+  /** `count` samples at `samples` to octets at `to`, and back. */
+  g711EncodeUlaw(to: number, samples: number, count: number): void;
+  g711EncodeAlaw(to: number, samples: number, count: number): void;
+  g711DecodeUlaw(to: number, octets: number, count: number): void;
+  g711DecodeAlaw(to: number, octets: number, count: number): void;
+  /** `to` may be `from`. */
+  g711UlawToAlaw(to: number, from: number, count: number): void;
+  g711AlawToUlaw(to: number, from: number, count: number): void;
+
+  /** Samples of a frame of the conference (0..1023): 160, 320, 640 or 960. */
+  mixerFrame(conference: number, samples: number): number;
+  mixerFrameSamples(conference: number): number;
+  /** A member has the number of its stream. */
+  mixerJoin(conference: number, member: number): number;
+  mixerLeave(member: number): number;
+  mixerMute(member: number, on: number): number;
+  /** First member, and the one after `member`; -1 at the end. */
+  mixerFirst(conference: number): number;
+  mixerNext(member: number): number;
+  /** Offset of i16[960] for the frame the member brings to the next run. */
+  mixerInput(member: number): number;
+  /** Offset of the frame the member hears, until the next run. */
+  mixerOutput(member: number): number;
+  /** Members. */
+  mixerRun(conference: number): number;
+  /** Bit 0: talks; bit 1: that changed in the last run. */
+  mixerTalker(member: number): number;
+
+  /** Slots 0..2047, one per direction. */
+  resampleReset(slot: number): number;
+  /** Rates 8000, 16000, 32000, 48000; at most 960 samples of input. Samples written. */
+  resampleRun(slot: number, from: number, to: number, output: number, input: number, count: number): number;
+
+  /** Slots 0..1023. Forgets the sines; rate in Hz. */
+  toneReset(slot: number, rate: number): number;
+  /** Sine 0..3, peak in 16-bit steps. */
+  toneSine(slot: number, index: number, hertz: number, peak: number): number;
+  toneGate(slot: number, on: number): number;
+  /** Peak of a sine of this level. */
+  tonePeak(dbm0: number): number;
+  /** 1: sound; 0: silence. */
+  toneRun(slot: number, to: number, count: number): number;
 }
 
 /** The core of one worker, its generator seeded. */
