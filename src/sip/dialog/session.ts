@@ -873,6 +873,7 @@ export class InviteSession {
     }
     if (this.#initial === undefined || this.phase === "confirmed") this.phase = "ended";
     this.user.ended(end);
+    this.#maybeRelease();
   }
 
   #tryBye(): void {
