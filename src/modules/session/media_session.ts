@@ -1,0 +1,250 @@
+import type { ChannelEvent, Endpoint, MediaLine, SdpHandler } from "../../kernel/services.ts";
+import type { MediaStream } from "../../kernel/media.ts";
+import { readDescription, writeDescription } from "../../sdp/text.ts";
+import type { MediaDescription, SessionDescription } from "../../sdp/description.ts";
+import type { Flow } from "../../sip/transport/flow.ts";
+import type { SocketAddress } from "../../world/world.ts";
+import type { SessionChannel } from "./channel.ts";
+
+const MOST_LINES = 16;
+
+/** What a line of media tells the channel it belongs to. */
+export type LineReport = ChannelEvent | { readonly kind: "timeout"; readonly seconds: number };
+
+/** What one m= section is to its handler. */
+class Line implements MediaLine {
+  locallyHeld = false;
+  stream: MediaStream | undefined;
+  codec: string | undefined;
+  remote: SocketAddress | undefined;
+  remotelyHeld = false;
+  state: unknown;
+  /** What stands in our last description, and what the peer said to it. */
+  local: MediaDescription | undefined;
+  peer: MediaDescription | undefined;
+
+  constructor(
+    readonly media: MediaSession,
+    readonly index: number,
+    readonly type: string,
+    readonly handler: SdpHandler | undefined,
+  ) {}
+
+  get channel(): SessionChannel {
+    return this.media.channel;
+  }
+  get endpoint(): Endpoint {
+    return this.media.channel.endpoint;
+  }
+  get flow(): Flow | undefined {
+    return this.media.channel.flow;
+  }
+  get near(): MediaStream | undefined {
+    return this.media.caused?.audio;
+  }
+  get nearCodecs(): readonly string[] {
+    return this.media.caused?.media.remoteCodecs(this.type) ?? [];
+  }
+  report(event: LineReport): void {
+    this.media.channel.reported(this, event);
+  }
+}
+
+/** An outcome of reading what the peer described. */
+export type Refusal = { readonly status: number; readonly reason: string };
+
+export interface DescriptionSettings {
+  readonly owner: string;
+  readonly name: string;
+  /** Numeric session id, unique. */
+  readonly id: number;
+  /** Address for o= and c= when no line says one. */
+  readonly address: string;
+}
+
+/** The description of one session: this room owns its head and the order of its lines, a handler owns each line. */
+export class MediaSession {
+  readonly #lines: Line[] = [];
+  #version = 0;
+  #last = ""; // what we described last, without o=
+  /** The peer's description as last applied, to know a repetition. */
+  #applied: Uint8Array | undefined;
+
+  constructor(
+    readonly channel: SessionChannel,
+    readonly handlers: () => readonly SdpHandler[],
+    readonly settings: DescriptionSettings,
+    readonly caused: SessionChannel | undefined,
+  ) {}
+
+  get audio(): MediaLine | undefined {
+    return this.#lines.find((line) => line.type === "audio" && line.stream);
+  }
+
+  get remotelyHeld(): boolean {
+    const active = this.#lines.filter((line) => line.local?.port && line.peer?.port);
+    return active.length > 0 && active.every((line) => line.remotelyHeld);
+  }
+
+  hold(held: boolean): void {
+    for (const line of this.#lines) line.locallyHeld = held;
+  }
+
+  /** Codec names of the peer's line of this type, in its order. */
+  remoteCodecs(type: string): readonly string[] {
+    const peer = this.#lines.find((line) => line.type === type)?.peer;
+    return peer?.rtp.map((format) => format.codec) ?? [];
+  }
+
+  /** Our offer: every line again, or one of each type that a handler has something for. Undefined: nothing to offer. */
+  async offer(): Promise<Uint8Array | undefined> {
+    if (this.#lines.length === 0) {
+      for (const handler of this.handlers()) {
+        for (const type of handler.mediaTypes) {
+          const line = new Line(this, this.#lines.length, type, handler);
+          line.local = await handler.offer(line, undefined);
+          if (line.local) this.#lines.push(line);
+        }
+      }
+    } else {
+      for (const line of this.#lines) {
+        const again = line.local?.port ? await line.handler?.offer(line, line.local) : undefined;
+        if (!again && line.local?.port) await line.handler?.stop(line);
+        line.local = again ?? declined(line.local ?? line.peer, line.type);
+      }
+    }
+    return this.#lines.some((line) => line.local?.port) ? this.#write() : undefined;
+  }
+
+  /** Our answer to the peer's offer, activated at once; or why the whole offer is refused. */
+  async answer(bytes: Uint8Array): Promise<Uint8Array | Refusal> {
+    const description = readDescription(bytes);
+    if ("why" in description) return { status: description.status, reason: `Bad Description: ${description.why}` };
+    const offered = description.media;
+    if (offered.length === 0 || offered.length > MOST_LINES || offered.length < this.#lines.length) {
+      return { status: 488, reason: "Not Acceptable Here" };
+    }
+    const before = this.#lines.map((line) => line.local);
+    const answers: MediaDescription[] = [];
+    for (const [index, theirs] of offered.entries()) {
+      const answer = await this.#answerLine(index, theirs, description);
+      if (answer === "fatal") {
+        this.#lines.forEach((line, at) => line.local = before[at]);
+        return { status: 488, reason: "Not Acceptable Here" };
+      }
+      answers.push(answer);
+    }
+    if (!answers.some((answer) => answer.port > 0)) {
+      // Nothing left: before there was a call this refuses it, later the old description goes on.
+      if (!offered.every((theirs) => theirs.port === 0)) return { status: 488, reason: "Not Acceptable Here" };
+    }
+    for (const [index, theirs] of offered.entries()) {
+      const line = this.#lines[index];
+      if (line) await this.#activate(line, answers[index], theirs, description);
+    }
+    this.#applied = bytes.slice();
+    return this.#write();
+  }
+
+  async #answerLine(index: number, theirs: MediaDescription, description: SessionDescription) {
+    let line = this.#lines[index];
+    if (!line || line.type !== theirs.type) {
+      if (line) await line.handler?.stop(line);
+      const handler = this.handlers().find((candidate) => candidate.mediaTypes.includes(theirs.type));
+      line = new Line(this, index, theirs.type, handler);
+      this.#lines[index] = line;
+    }
+    if (theirs.port === 0 || !line.handler) return declined(theirs, theirs.type);
+    this.#noteHold(line, theirs, description);
+    const answer = await line.handler.answer(line, theirs, description);
+    return answer === "decline" ? declined(theirs, theirs.type) : answer;
+  }
+
+  /** The peer's answer to our offer. False: nothing in it that we could use. */
+  async apply(bytes: Uint8Array): Promise<boolean> {
+    if (this.#applied && Buffer.compare(this.#applied, bytes) === 0) return true;
+    const description = readDescription(bytes);
+    if ("why" in description || description.media.length < this.#lines.length) return false;
+    let usable = false;
+    for (const [index, line] of this.#lines.entries()) {
+      const theirs = description.media[index];
+      if (!theirs) return false;
+      if (theirs.type !== line.type && theirs.port > 0) return false;
+      this.#noteHold(line, theirs, description);
+      await this.#activate(line, line.local, theirs, description);
+      usable ||= theirs.port > 0 && (line.local?.port ?? 0) > 0;
+    }
+    this.#applied = bytes.slice();
+    return usable;
+  }
+
+  /** Our new offer begins an exchange: even the same answer is to be applied. */
+  forget(): void {
+    this.#applied = undefined;
+  }
+
+  async stop(): Promise<void> {
+    for (const line of this.#lines.splice(0)) await line.handler?.stop(line);
+  }
+
+  async #activate(
+    line: Line,
+    local: MediaDescription | undefined,
+    theirs: MediaDescription,
+    description: SessionDescription,
+  ): Promise<void> {
+    const wasRunning = (line.peer?.port ?? 0) > 0 || line.stream !== undefined;
+    line.local = local;
+    line.peer = theirs;
+    if (local && local.port > 0 && theirs.port > 0) await line.handler?.apply(line, local, theirs, description);
+    else if (wasRunning) await line.handler?.stop(line);
+  }
+
+  #noteHold(line: Line, theirs: MediaDescription, description: SessionDescription): void {
+    const direction = theirs.direction ?? description.direction ?? "sendrecv";
+    const address = (theirs.connection ?? description.connection)?.ip;
+    line.remotelyHeld = direction === "sendonly" || direction === "inactive" || address === "0.0.0.0";
+  }
+
+  #write(): Uint8Array {
+    const media = this.#lines.map((line) => line.local ?? declined(line.peer, line.type));
+    const connection = media.find((m) => m.connection)?.connection ??
+      { version: this.settings.address.includes(":") ? 6 : 4, ip: this.settings.address };
+    const body = {
+      name: this.settings.name.trim() || "-",
+      timing: { start: 0, stop: 0 },
+      connection,
+      media: media.map((m) => {
+        const { connection: own, ...rest } = m;
+        return own && own.ip !== connection.ip ? m : rest;
+      }),
+    };
+    const text = JSON.stringify(body);
+    if (text !== this.#last) this.#version++;
+    this.#last = text;
+    return writeDescription({
+      version: 0,
+      origin: {
+        username: this.settings.owner,
+        sessionId: this.settings.id,
+        sessionVersion: this.settings.id + this.#version - 1,
+        netType: "IN",
+        ipVer: connection.version,
+        address: connection.ip,
+      },
+      ...body,
+    });
+  }
+}
+
+/** A refused line: the offered formats with port 0 (RFC 3264 §6). */
+function declined(offered: MediaDescription | undefined, type: string): MediaDescription {
+  return {
+    type,
+    port: 0,
+    protocol: offered?.protocol ?? "RTP/AVP",
+    payloads: offered?.payloads ?? "0",
+    rtp: [],
+    fmtp: [],
+  };
+}
