@@ -59,15 +59,11 @@ export class Run {
     while (!signal.aborted) {
       const step = this.#extension?.steps[this.#index];
       if (step === undefined) return;
-      if (!this.#count()) {
-        this.#fault(`more than ${this.runtime.maxSteps} steps within a second: a loop?`);
-        return;
-      }
+      if (!this.#count()) return void this.#end(`more than ${this.runtime.maxSteps} steps within a second: a loop?`);
       const outcome = await this.#step(signal);
-      if (outcome === "hangup") {
-        if (!this.channel.ended.aborted) this.channel.hangup(causeOf(this.channel));
-        return;
-      }
+      if (signal.aborted) return;
+      if (outcome === "hangup") return fallThrough(this.channel);
+      if (typeof outcome === "object" && "hangup" in outcome) return this.channel.hangup(outcome.hangup);
       if (!this.#follow(outcome)) return;
     }
   }
@@ -101,7 +97,7 @@ export class Run {
   }
 
   /** False when the run is over. */
-  #follow(outcome: Exclude<AppOutcome, "hangup">): boolean {
+  #follow(outcome: Exclude<AppOutcome, "hangup" | { readonly hangup: number }>): boolean {
     if (outcome === "next") {
       this.#index++;
       return true;
@@ -165,17 +161,17 @@ export class Run {
     return true;
   }
 
+  /** Ends the call because of a fault in the dialplan. */
   #end(why: string): false {
-    this.#fault(why);
+    this.channel.hangup(this.#fault(why).hangup);
     return false;
   }
 
-  #fault(why: string): "hangup" {
+  #fault(why: string): { readonly hangup: number } {
     const { context, extension, priority } = this.#place;
     this.runtime.host.log.error(`${context},${extension},${priority}: ${why}`, { call: this.channel.id });
     this.runtime.host.metrics.count("faults");
-    if (!this.channel.ended.aborted) this.channel.hangup(38);
-    return "hangup";
+    return { hangup: 38 };
   }
 
   /** False when too many steps ran without time passing. */

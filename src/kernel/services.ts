@@ -431,7 +431,8 @@ export interface AppCall {
 }
 export type AppOutcome =
   | "next"
-  | "hangup" // ends the extension and the channel
+  | "hangup" // ends the extension and the channel, with the cause that the last `dial` left
+  | { readonly hangup: number } // with this Q.850 cause
   | { readonly goto: DialplanTarget }
   | { readonly gosub: DialplanTarget; readonly args: readonly string[] }
   | { readonly returned: string };

@@ -48,8 +48,7 @@ const refuse = (name: "busy" | "congestion", cause: number): Application => ({
       if (ms > 0) await sleep(host.world, ms, signal);
       else await aborted(signal);
     }
-    channel.hangup(cause);
-    return "hangup";
+    return { hangup: cause };
   },
 });
 
@@ -74,13 +73,12 @@ export const callApps: readonly Application[] = [
       cause === undefined || cause === "" || readCause(cause) !== undefined
         ? undefined
         : `expected a cause 0-127 or one of ${Object.keys(causes).join(", ")}, found ${JSON.stringify(cause)}`,
-    async run({ channel, args }) {
+    async run({ args }) {
       const [text] = args;
       if (text === undefined || text === "") return "hangup";
       const cause = readCause(text);
       if (cause === undefined) throw new DialplanError(`${JSON.stringify(text)} is not a cause`);
-      channel.hangup(cause);
-      return "hangup";
+      return { hangup: cause };
     },
   },
   indicate("ringing", "Tells the caller that it rings (180)", "ringing"),
@@ -92,8 +90,7 @@ export const callApps: readonly Application[] = [
     args: [0, 1],
     async run({ channel }) {
       await channel.indicate("incomplete");
-      channel.hangup(28);
-      return "hangup";
+      return { hangup: 28 };
     },
   },
   refuse("busy", 17),
