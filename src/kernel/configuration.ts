@@ -1,22 +1,14 @@
 // A manifest becomes a configuration: every module with its options, every object with its fields, or all faults at once.
-import * as v from "valibot";
+import { Drafts, type Entry, type ObjectDraft } from "./drafts.ts";
 import { ConfigError, type ConfigFault } from "./errors.ts";
 import { setupOrder } from "./graph.ts";
 import { type JsonEntry, type JsonNode, jsonNode, jsonValue, type Place, placeAt, readJsonc } from "./jsonc.ts";
-import type {
-  CheckContext,
-  FieldSchemas,
-  Implied,
-  ModuleDefinition,
-  ObjectDeclaration,
-  OptionsSchema,
-  SharedObject,
-} from "./module.ts";
+import type { CheckContext, FieldSchemas, ModuleDefinition, OptionsSchema } from "./module.ts";
 import { suggestion } from "./nearest.ts";
 import type { ConfigObject } from "./objects.ts";
 import { isSecretAt, referencesIn } from "./schema_walk.ts";
 import type { ServiceToken } from "./services.ts";
-import { applyTemplates, type ObjectNode } from "./templates.ts";
+import type { ObjectNode } from "./templates.ts";
 import { expandTexts, textFrom, type TextSources } from "./text_sources.ts";
 import { type AnySchema, entriesOf, strict, validate } from "./validation.ts";
 
@@ -82,22 +74,6 @@ export async function configureValue(
   overrides: Overrides,
 ): Promise<Configuration> {
   return await new Reading(file, around).configure(jsonNode(value, { file, line: 1, column: 1 }), overrides);
-}
-
-interface Entry {
-  readonly key: string;
-  readonly place: Place;
-  readonly node: ObjectNode;
-  readonly definition: AnyModule;
-  readonly file: string | undefined;
-}
-
-interface ObjectDraft {
-  readonly type: string;
-  readonly id: string;
-  readonly module: string;
-  readonly declaration: ObjectDeclaration;
-  node: ObjectNode;
 }
 
 /** One pass over one manifest. */
@@ -195,7 +171,8 @@ class Reading {
     const node = await this.#secrets(optionsNode(entry), schema);
     const written = jsonValue(node);
     const objectKeys = Object.values(definition.objects ?? {}).map((declaration) => declaration.at);
-    const result = validate(schema, written, (name) => {
+    const result = validate(schema, written, (name, path) => {
+      if (path.length > 0) return undefined;
       const known = [...Object.keys(entriesOf(schema) ?? {}), ...objectKeys];
       return `unknown key "${name}"${suggestion(name, known)}`;
     });
@@ -311,130 +288,6 @@ class Reading {
         this.report(placeAt(node, fault.path), `${[key, ...fault.path].join(".")}: ${fault.message}`, definition.name);
       }
     }
-  }
-}
-
-/** The objects of a manifest while templates and shorthands are worked out. */
-class Drafts {
-  readonly all: ObjectDraft[] = [];
-  readonly #schemas = new Map<string, AnySchema>();
-  readonly #declarations = new Map<string, { module: string; declaration: ObjectDeclaration }>();
-
-  constructor(
-    readonly entries: readonly Entry[],
-    readonly catalog: readonly AnyModule[],
-    readonly report: (place: Place, message: string) => void,
-  ) {
-    for (const { definition } of entries) {
-      for (const [type, declaration] of Object.entries(definition.objects ?? {})) {
-        this.#declarations.set(type, { module: definition.name, declaration });
-      }
-    }
-    for (const entry of entries) this.#collect(entry);
-  }
-
-  #collect(entry: Entry): void {
-    const templates = entry.node.entries.get("templates")?.node;
-    const named = templates?.kind === "object" ? templates.entries : new Map<string, JsonEntry>();
-    for (const [type, declaration] of Object.entries(entry.definition.objects ?? {})) {
-      const module = entry.definition.name;
-      const written = entry.node.entries.get(declaration.at);
-      const empty: ObjectNode = { kind: "object", place: entry.node.place, entries: new Map() };
-      const collection = written?.node ?? empty;
-      const subject = `${entry.key}.${declaration.at}`;
-      const add = (id: string, node: JsonNode) => {
-        if (node.kind !== "object") this.report(node.place, `${subject}: expected an object in {}`);
-        else this.all.push({ type, id, module, declaration, node: applyTemplates(node, named, this.report) });
-      };
-      if (declaration.singleton) add("", collection);
-      else if (collection.kind !== "object") this.report(collection.place, `${subject}: expected an object in {}`);
-      else for (const [id, { node }] of collection.entries) add(id, node);
-    }
-  }
-
-  /** Works out the shorthands: an endpoint with a password has an auth of its own. */
-  imply(): void {
-    for (const draft of [...this.all]) {
-      for (const implied of draft.declaration.implies ?? []) this.#implyOne(draft, implied);
-    }
-  }
-
-  #implyOne(draft: ObjectDraft, implied: Implied): void {
-    const target = this.#declarations.get(implied.type);
-    if (!target || draft.node.entries.has(implied.field)) return;
-    const own = entriesOf(this.schema(draft.type)) ?? {};
-    const theirs = entriesOf(this.schema(implied.type)) ?? {};
-    const moved = [...draft.node.entries].filter(([key]) => key in theirs && !(key in own));
-    if (moved.length === 0 && !implied.when.some((field) => this.#had(draft, field))) return;
-    const exists = this.all.find((other) => other.type === implied.type && other.id === draft.id);
-    if (exists && moved.length > 0) {
-      const where = `${target.module}.${target.declaration.at}.${draft.id}`;
-      for (const [key, entry] of moved) this.report(entry.key, `"${key}" belongs to ${where}, which is written too`);
-      return;
-    }
-    const { place } = draft.node;
-    const more = Object.entries(implied.values?.(draft.id) ?? {});
-    const defaults = more.map((
-      [key, value],
-    ): [string, JsonEntry] => [key, { key: place, node: jsonNode(value, place) }]);
-    if (!exists) {
-      this.all.push({
-        type: implied.type,
-        id: draft.id,
-        module: target.module,
-        declaration: target.declaration,
-        node: { kind: "object", place, entries: new Map([...defaults, ...moved]) },
-      });
-    }
-    const entries = new Map(draft.node.entries);
-    for (const [key] of moved) entries.delete(key);
-    entries.set(implied.field, { key: place, node: jsonNode([draft.id], place) });
-    this.#written.set(draft, new Set([...this.#written.get(draft) ?? [], ...moved.map(([key]) => key)]));
-    draft.node = { ...draft.node, entries };
-  }
-
-  /** Fields an object was written with that moved to an implied one. */
-  readonly #written = new Map<ObjectDraft, ReadonlySet<string>>();
-
-  #had(draft: ObjectDraft, field: string): boolean {
-    return draft.node.entries.has(field) || this.#written.get(draft)?.has(field) === true;
-  }
-
-  /** The whole schema of a type: its owner's, and the fields other modules add. */
-  schema(type: string): AnySchema {
-    const known = this.#schemas.get(type);
-    if (known) return known;
-    const base = this.#declarations.get(type)?.declaration.schema ?? v.object({});
-    let entries = entriesOf(base);
-    if (!entries) throw new Error(`the schema of ${type} is no plain object schema`);
-    for (const { definition } of this.entries) {
-      const more = definition.fields?.[type as SharedObject]; // undefined for a type nobody shares
-      for (const field of Object.keys(more ?? {})) {
-        if (field in entries) {
-          throw new Error(`two modules declare the field ${type}.${field}; one is ${definition.name}`);
-        }
-      }
-      entries = { ...entries, ...more };
-    }
-    const schema = v.strictObject(entries);
-    this.#schemas.set(type, schema);
-    return schema;
-  }
-
-  /** The module of the catalog that a field belongs to. */
-  owner(type: string, field: string): string | undefined {
-    return this.catalog.find((module) => field in (module.fields?.[type as SharedObject] ?? {}))?.name;
-  }
-
-  /** Ids of all objects of a type; undefined when no module declares it. */
-  ids(type: string): ReadonlySet<string> | undefined {
-    if (!this.#declarations.has(type)) return undefined;
-    return new Set(this.all.filter((draft) => draft.type === type).map((draft) => draft.id));
-  }
-
-  path(draft: ObjectDraft, byName: ReadonlyMap<string, Entry>): string {
-    const key = byName.get(draft.module)?.key ?? draft.module;
-    return [key, draft.declaration.at, ...(draft.declaration.singleton ? [] : [draft.id])].join(".");
   }
 }
 

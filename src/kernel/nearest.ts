@@ -27,7 +27,7 @@ function distance(from: string, to: string): number {
 /** The valid name that was probably meant; undefined when none is close. */
 export function nearest(name: string, valid: Iterable<string>): string | undefined {
   let best: string | undefined;
-  let bestDistance = Math.max(1, Math.floor(name.length / 3)) + 0.5;
+  let bestDistance = name.length < 3 ? 1 : Math.max(1, Math.floor(name.length / 3)) + 0.5;
   const plain = (word: string) => word.toLowerCase().replaceAll("_", "");
   for (const candidate of valid) {
     if (Math.abs(candidate.length - name.length) > bestDistance + 3 || candidate.length > 128) continue;
