@@ -175,6 +175,11 @@ export class Transactions implements TransactionLayer, ServerHost, ClientHost {
     if (others?.size === 0) this.#byFlow.delete(which.flow.id);
   }
 
+  /** A live request of ours went out with this branch: one that comes in with it has run in a circle. */
+  isOurs(branch: string, method: string): boolean {
+    return this.#clients.size > 0 && this.#clients.has(`${branch} ${method}`);
+  }
+
   get counts(): { readonly server: number; readonly inviteServer: number; readonly client: number } {
     return { server: this.#servers.size, inviteServer: this.#inviteServers, client: this.#clients.size };
   }

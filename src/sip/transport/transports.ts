@@ -44,12 +44,23 @@ export class Transports implements TransportLayer, DatagramOwner, ConnectionOwne
   #sweeper: Timer | undefined;
   #serial = 0;
   #messageLimits = messageLimits;
+  #limits: TransportLimits;
 
   constructor(
     readonly world: Pick<World, "now" | "after" | "network">,
     readonly listener: TransportListener,
-    readonly limits: TransportLimits = transportLimits,
+    limits: TransportLimits = transportLimits,
   ) {
+    this.#limits = limits;
+    this.limits = limits;
+  }
+
+  get limits(): TransportLimits {
+    return this.#limits;
+  }
+
+  set limits(limits: TransportLimits) {
+    this.#limits = limits;
     this.#messageLimits = { ...messageLimits, messageOctets: limits.messageOctets };
   }
 

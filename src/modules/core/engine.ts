@@ -1,0 +1,168 @@
+// The SIP engine of a server: what it keeps over a reload of the module. The module that runs now is `host`.
+import type { Endpoint } from "../../kernel/endpoint.ts";
+import { KeyedQueue } from "../../kernel/keyed_queue.ts";
+import type { ClientHandlers, IncomingRequest } from "../../sip/transaction/layer.ts";
+import type { DialogOwner, OutboundRequest, Stages } from "../../kernel/services.ts";
+import type { Malformed, SipMessage, SipRequest, SipResponse } from "../../sip/message/message.ts";
+import type { Uri } from "../../sip/message/uri.ts";
+import { writeUri } from "../../sip/message/uri.ts";
+import { Transactions } from "../../sip/transaction/transactions.ts";
+import { timerValues } from "../../sip/transaction/timers.ts";
+import type { Destination, Flow, Protocol } from "../../sip/transport/flow.ts";
+import type { TransportLimits } from "../../sip/transport/layer.ts";
+import { Resolver } from "../../sip/transport/resolver.ts";
+import { Transports } from "../../sip/transport/transports.ts";
+import type { World } from "../../world/world.ts";
+import { CapabilityTable } from "./capabilities.ts";
+import { IdentifierTable } from "./identify.ts";
+import type { Limits } from "./objects.ts";
+import { Rates } from "./rates.ts";
+import { type Credentials, Sending } from "./sending.ts";
+
+/** What the engine needs of the module that runs now. */
+export interface EngineHost {
+  readonly stages: Stages;
+  /** A request outside of dialogs. */
+  request(incoming: IncomingRequest): void;
+  malformed(fault: Malformed, flow: Flow): void;
+  /** First hop of everything sent to this endpoint. */
+  outboundProxy(endpoint: Endpoint): Uri | undefined;
+  readonly credentials: Credentials | undefined;
+  readonly tcpSwitch: boolean;
+  count(name: string): void;
+}
+
+export class Engine {
+  readonly transports: Transports;
+  readonly transactions: Transactions;
+  readonly resolver: Resolver;
+  readonly capabilities = new CapabilityTable();
+  readonly identifiers = new IdentifierTable();
+  readonly queues = new KeyedQueue();
+  readonly rates: Rates;
+  readonly owners = new Set<DialogOwner>();
+  stopping = false;
+  #host: EngineHost | undefined;
+
+  constructor(readonly world: World, limits: Limits, keepAliveSeconds: number) {
+    this.rates = new Rates(world, limits);
+    this.resolver = new Resolver(world);
+    this.transports = new Transports(world, {
+      message: (message, flow) => this.transactions.message(message, flow),
+      observed: (direction, bytes, flow) => this.#host?.stages.observe({ direction, bytes, flow }),
+      malformed: (fault, flow) => this.#host?.malformed(fault, flow),
+      unreachable: (flow) => this.transactions.broken(flow),
+      admit: (flow) => this.#host !== undefined && this.rates.heard(flow.remote.host),
+    }, transportLimits(limits, keepAliveSeconds));
+    this.transactions = new Transactions(world, this.transports, {
+      request: (incoming) => this.#request(incoming),
+      ack: (request, flow) => void this.#first((owner) => owner.ack(request, flow)),
+      stray: (response, flow) => void this.#first((owner) => owner.stray(response, flow)),
+    }, { timers: timerValues, rport: true });
+  }
+
+  attach(host: EngineHost, limits: Limits, keepAliveSeconds: number): void {
+    this.#host = host;
+    this.rates.setLimits(limits);
+    this.transports.limits = transportLimits(limits, keepAliveSeconds);
+  }
+
+  /** Between two runs of the module everything is ignored: peers repeat. */
+  detach(): void {
+    this.#host = undefined;
+  }
+
+  get host(): EngineHost {
+    if (!this.#host) throw new Error("the SIP engine without its module");
+    return this.#host;
+  }
+
+  #first(take: (owner: DialogOwner) => boolean): boolean {
+    for (const owner of this.owners) if (take(owner)) return true;
+    return false;
+  }
+
+  #request(incoming: IncomingRequest): void {
+    if (!this.#host) return incoming.drop();
+    const inDialog = incoming.request.headers.get("To")?.params.has("tag") === true;
+    if (inDialog && this.#first((owner) => owner.request(incoming))) return;
+    this.#host.request(incoming);
+  }
+
+  // ---- going out --------------------------------------------------------------------------------------------------
+
+  send(
+    request: SipRequest,
+    endpoint: Endpoint | undefined,
+    handlers: ClientHandlers,
+    to?: Destination,
+  ): OutboundRequest {
+    const sending = new Sending(this, request, endpoint, handlers);
+    sending.start(to);
+    return sending;
+  }
+
+  prepare(
+    message: SipMessage,
+    endpoint: Endpoint | undefined,
+    destination: Destination | Flow,
+    answers: SipRequest | undefined,
+  ): void {
+    this.#host?.stages.outbound({ message, endpoint, destination, answers });
+  }
+
+  /** Candidates for a URI; the endpoint's proxy and transport come first. Answers at once where nothing is looked up. */
+  candidates(uri: Uri, endpoint: Endpoint | undefined): readonly Destination[] | Promise<readonly Destination[]> {
+    const target = (endpoint && this.#host?.outboundProxy(endpoint)) ?? uri;
+    if (target.scheme !== "sip" && target.scheme !== "sips") return [];
+    const only = endpoint?.transport;
+    const open = this.transports.transports.filter((transport) => only === undefined || transport.id === only);
+    const usable = (protocol: Protocol, ipv6: boolean) =>
+      open.some((transport) => transport.protocol === protocol && transport.host.includes(":") === ipv6);
+    const pinned = (list: readonly Destination[]) =>
+      only === undefined ? list : list.map((destination) => ({ ...destination, transport: only }));
+    const literal = this.resolver.literal(target, usable);
+    return literal ? pinned(literal) : this.resolver.resolve(target, usable).then(pinned);
+  }
+
+  /** "sip:user@host:port;transport=tcp": where requests to us come in. */
+  localContact(towards: Destination | Flow, user: string): string {
+    const address = this.transports.sentBy(towards);
+    const params = towards.protocol === "udp" ? new Map<string, string>() : new Map([["transport", towards.protocol]]);
+    return writeUri({
+      scheme: "sip",
+      user,
+      password: undefined,
+      host: address?.host ?? "0.0.0.0",
+      port: address?.port,
+      params,
+      headers: "",
+    });
+  }
+
+  answer(incoming: IncomingRequest, response: SipResponse, endpoint: Endpoint | undefined, stateless: boolean): void {
+    this.prepare(response, endpoint, incoming.flow, incoming.request);
+    if (stateless) incoming.reply(response);
+    else incoming.accept().respond(response);
+  }
+
+  async stop(): Promise<void> {
+    this.#host = undefined;
+    await this.transports.stop();
+    this.transactions.stop();
+  }
+}
+
+export function transportLimits(limits: Limits, keepAliveSeconds: number): TransportLimits {
+  return {
+    messageOctets: limits.messageOctets,
+    connections: limits.connections,
+    connectionsPerStranger: limits.connectionsPerStranger,
+    firstMessageSeconds: limits.firstMessageTime,
+    gapSeconds: limits.gapTime,
+    idleStrangerSeconds: limits.idleStrangerTime,
+    idleTrustedSeconds: limits.idleKnownTime,
+    unsentOctets: limits.unsentOctets,
+    keepAliveSeconds,
+  };
+}
