@@ -2,79 +2,17 @@
 // below are rules about each other: who may offer, ask or say goodbye depends on every open exchange.
 import type { SipMessage, SipRequest, SipResponse } from "../message/message.ts";
 import { reply } from "../message/reply.ts";
-import type { Uri } from "../message/uri.ts";
 import type { ServerTransaction } from "../transaction/layer.ts";
-import type { Destination } from "../transport/flow.ts";
 import { descriptionOf, SDP } from "./description.ts";
 import { Dialog, withTag } from "./dialog.ts";
 import { type Dialogs, mergeKey } from "./dialogs.ts";
-import type { Challenges, DialogHost, SentInvite } from "./host.ts";
+import type { DialogHost, SentInvite } from "./host.ts";
+import { Sender } from "./sender.ts";
 import { type HeaderLines, ServerInvite } from "./server_invite.ts";
-import {
-  agreedTimer,
-  answerTimer,
-  lists,
-  negotiateTimer,
-  offerTimer,
-  SessionTimer,
-  type TimerPolicy,
-} from "./session_timer.ts";
+import { agreedTimer, answerTimer, lists, negotiateTimer, offerTimer, SessionTimer } from "./session_timer.ts";
+import type { Change, Exchange, SessionEnd, SessionPolicy, SessionUser } from "./session_user.ts";
 
-export interface SessionPolicy {
-  readonly reliable: "no" | "yes" | "peer_supported" | "required";
-  readonly timer: TimerPolicy;
-  /** Follow early media to another branch of a fork. */
-  readonly followForks: boolean;
-  /** Believe a second, different answer of the same branch. */
-  readonly acceptMultipleAnswers: boolean;
-  /** Option tags we name in Supported. */
-  readonly supported: readonly string[];
-  /** Option tags in Require that we do not serve. */
-  unsupported(request: SipRequest): readonly string[];
-}
-
-/** Why and by whom a session ended; `message` is the BYE, CANCEL or final response when there was one. */
-export interface SessionEnd {
-  readonly by: "local" | "remote" | "timeout";
-  readonly status: number | undefined; // of a refused INVITE
-  readonly message: SipMessage | undefined;
-  readonly why: string;
-}
-
-/** An offer of the peer that waits for us; `accept` and `refuse` do nothing once the exchange is over. */
-export interface Exchange {
-  readonly message: SipMessage;
-  accept(description: Uint8Array): void;
-  refuse(status: number, reason: string, lines?: HeaderLines): void;
-}
-
-/** Who uses a session. Each call is synchronous, and must not throw. */
-export interface SessionUser {
-  /** A 1xx above 100 to our INVITE. */
-  progress(response: SipResponse): void;
-  /** Our offer was answered; `early` in a 1xx. */
-  answer(description: Uint8Array | undefined, message: SipMessage, early: boolean): void;
-  /** Our INVITE got its 2xx (after `answer`). */
-  accepted(response: SipResponse): void;
-  /** The peer offers, or wants our offer (undefined). Not called for the offer of the initial INVITE. */
-  offer(description: Uint8Array | undefined, exchange: Exchange): void;
-  /** The ACK to our 2xx came. */
-  confirmed(): void;
-  /** INFO, OPTIONS, REFER ...: to be answered with `session.respond`. */
-  request(transaction: ServerTransaction): void;
-  /** Exactly once; nothing is reported after it. */
-  ended(end: SessionEnd): void;
-}
-
-/** A re-INVITE or UPDATE of ours; waits its turn. */
-export interface Change {
-  /** "refresh": UPDATE when the peer allows it, else INVITE. */
-  readonly method: "INVITE" | "UPDATE" | "refresh";
-  /** Called when its turn came; answers with the offer, or undefined when nothing is to be changed any more. Absent: no SDP. */
-  readonly offer?: (ready: (description: Uint8Array | undefined) => void) => void;
-  /** The final status; 0 when dropped. */
-  done?(status: number): void;
-}
+export type { Change, Exchange, SessionEnd, SessionPolicy, SessionUser };
 
 interface PlainRequest {
   readonly method: string;
@@ -87,13 +25,6 @@ interface Fork {
   readonly dialog: Dialog;
   rseq: number | undefined;
   answer: { readonly bytes: Uint8Array; readonly bound: boolean } | undefined;
-}
-
-interface Answered {
-  /** `request`: as it was sent in the end, with credentials. */
-  response(response: SipResponse, request: SipRequest): void;
-  /** No answer at all. */
-  failed(why: string): void;
 }
 
 const MOST_SECONDS = 86_400; // of a session interval a peer may ask of us
@@ -126,8 +57,7 @@ export class InviteSession {
   #bye: HeaderLines | undefined; // wanted, not sent
   #byeGuard: { cancel(): void } | undefined;
   #goodbyes = 0; // BYEs without answer
-  #challenges: Challenges = { rounds: 0, nonces: new Map() };
-  #hop: { readonly uri: Uri; readonly destination: Destination } | undefined;
+  readonly #sender: Sender;
 
   private constructor(
     readonly dialogs: Dialogs,
@@ -141,6 +71,7 @@ export class InviteSession {
   ) {
     this.callId = invite.headers.get("Call-ID") ?? "";
     this.merge = role === "uas" ? mergeKey(invite) : undefined;
+    this.#sender = new Sender(host);
     this.timer = new SessionTimer(host, () => this.refresh(), () => this.#expired());
     dialogs.add(this);
   }
@@ -215,7 +146,7 @@ export class InviteSession {
       // Another branch was faster, or our CANCEL crossed this 2xx: it gets its ACK, then BYE.
       const fork = this.#fork(request, response, tag);
       fork.dialog.confirm(response);
-      this.#acknowledge(fork.dialog, request, response, undefined, (again) => acks.set(tag, again));
+      this.#sender.acknowledge(fork.dialog, request, response, undefined, (again) => acks.set(tag, again));
       if (this.phase === "calling") this.#initial = undefined;
       this.#sendBye(fork.dialog, []);
       return;
@@ -294,17 +225,20 @@ export class InviteSession {
     const body = descriptionOf(response);
     if (request.body.length === 0 && !fork.answer && body) {
       this.negotiation = "remoteOffer";
-      const accept = (answer: Uint8Array) => this.#acknowledge(fork.dialog, request, response, answer, keep);
+      const accept = (answer: Uint8Array) => {
+        this.#sender.acknowledge(fork.dialog, request, response, answer, keep);
+        this.negotiation = "stable";
+      };
       keep(() => undefined); // retransmissions are answered once the answer is there
       this.user.offer(
         body,
         this.#exchange(response, accept, () => {
-          this.#acknowledge(fork.dialog, request, response, undefined, keep);
+          this.#sender.acknowledge(fork.dialog, request, response, undefined, keep);
           this.end();
         }),
       );
     } else {
-      this.#acknowledge(fork.dialog, request, response, undefined, keep);
+      this.#sender.acknowledge(fork.dialog, request, response, undefined, keep);
       this.negotiation = "stable";
       const before = fork.answer;
       // RFC 3261 §13.2.1: the first answer of a dialog is the answer, later ones are only read when told so.
@@ -327,6 +261,7 @@ export class InviteSession {
       timer.mode !== "no"
     ) {
       const again: SipRequest = { ...request, headers: request.headers.clone() };
+      for (const name of ["Via", "Authorization", "Proxy-Authorization"]) again.headers.remove(name);
       again.headers.set("Session-Expires", String(floor));
       again.headers.set("Min-SE", String(floor));
       again.headers.set("CSeq", `${(response.headers.get("CSeq")?.number ?? 1) + 1} INVITE`);
@@ -357,31 +292,9 @@ export class InviteSession {
     const prack = dialog.request("PRACK", answer && { type: SDP, bytes: answer });
     prack.headers.set("RAck", `${response.headers.get("RSeq")} ${cseq} INVITE`);
     if (answer) this.negotiation = "stable";
-    this.#transact(dialog, prack, {
+    this.#sender.send(dialog, prack, {
       response: () => this.#pump(),
       failed: () => undefined, // the INVITE will tell
-    });
-  }
-
-  /** ACK to a 2xx (RFC 3261 §13.2.2.4). `keep` is given the way to send it again. */
-  #acknowledge(
-    dialog: Dialog,
-    invite: SipRequest,
-    response: SipResponse,
-    answer: Uint8Array | undefined,
-    keep: (again: () => void) => void,
-  ): void {
-    const ack = dialog.request("ACK", answer && { type: SDP, bytes: answer }, response.headers.get("CSeq")?.number);
-    for (const name of ["Authorization", "Proxy-Authorization"]) {
-      for (const value of invite.headers.texts(name)) ack.headers.append(name, value);
-    }
-    if (answer) this.negotiation = "stable";
-    this.#towards(dialog, (destination) => {
-      if (!destination) return;
-      this.host.prepare(ack, destination);
-      const send = () => this.host.transactions.sendAck({ ...ack, headers: ack.headers.clone() }, destination);
-      keep(send);
-      send();
     });
   }
 
@@ -743,7 +656,7 @@ export class InviteSession {
       if (!response || response.status === 408 || response.status === 481) this.#lost(response, plain.method);
       this.#proceed();
     };
-    this.#transact(dialog, request, {
+    this.#sender.send(dialog, request, {
       response: (response) => response.status >= 200 && settled(response),
       failed: () => settled(undefined),
     });
@@ -779,7 +692,7 @@ export class InviteSession {
       if (this.#queue[0] !== change) change.done?.(status);
       this.#proceed();
     };
-    const cancel = this.#transact(dialog, request, {
+    const cancel = this.#sender.send(dialog, request, {
       response: (response, sent) => {
         if (response.status < 200) {
           if (invite) invite.proceeding = true;
@@ -788,7 +701,7 @@ export class InviteSession {
         if (invite && response.status < 300) {
           if (again) return again();
           if (settled) return;
-          this.#acknowledge(dialog, sent, response, undefined, (send) => again = send);
+          this.#sender.acknowledge(dialog, sent, response, undefined, (send) => again = send);
         }
         if (!settled) settle(response, response.reason);
       },
@@ -905,7 +818,7 @@ export class InviteSession {
       this.#goodbyes--;
       this.#maybeRelease();
     };
-    this.#transact(dialog, bye, { response: (response) => response.status >= 200 && done(), failed: done });
+    this.#sender.send(dialog, bye, { response: (response) => response.status >= 200 && done(), failed: done });
   }
 
   #maybeRelease(): void {
@@ -916,47 +829,6 @@ export class InviteSession {
     this.#server?.stop();
     this.#byeGuard?.cancel();
     this.dialogs.remove(this);
-  }
-
-  // ---- sending ------------------------------------------------------------------------------------------------------
-
-  /** Sends an in-dialog request, with credentials when asked for. Returns the way to cancel it (INVITE). */
-  #transact(dialog: Dialog, request: SipRequest, answered: Answered): () => void {
-    let cancel: (() => void) | undefined;
-    let canceled = false;
-    this.#towards(dialog, (destination) => {
-      if (!destination) return answered.failed("unresolved");
-      this.host.prepare(request, destination);
-      const transaction = this.host.transactions.request(request, destination, {
-        response: (response) => {
-          if (response.status !== 401 && response.status !== 407) return answered.response(response, request);
-          const lines = canceled ? undefined : this.host.credentials(request, response, this.#challenges);
-          if (!lines) return answered.response(response, request);
-          const again: SipRequest = { ...request, headers: request.headers.clone() };
-          again.headers.remove("Via");
-          again.headers.set("CSeq", `${++dialog.localCSeq} ${request.method}`);
-          for (const [name, value] of lines) again.headers.set(name, value);
-          cancel = this.#transact(dialog, again, answered);
-        },
-        failed: (why) => answered.failed(why),
-      });
-      cancel = () => transaction.cancel();
-      if (canceled) cancel();
-    });
-    return () => {
-      canceled = true;
-      cancel?.();
-    };
-  }
-
-  /** The next hop is looked up once per target. */
-  #towards(dialog: Dialog, use: (destination: Destination | undefined) => void): void {
-    const uri = dialog.nextHop;
-    if (this.#hop?.uri === uri) return use(this.#hop.destination);
-    this.host.nextHop(uri, (destination) => {
-      if (destination) this.#hop = { uri, destination };
-      use(destination);
-    });
   }
 
   #observe(message: SipMessage): void {
