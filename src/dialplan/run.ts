@@ -50,21 +50,26 @@ export class Run {
       channel.hangup(1);
       return;
     }
-    await this.#walk(channel.ended);
-    if (!channel.ended.aborted) fallThrough(channel);
+    if (await this.#walk(channel.ended) === "finished") fallThrough(channel);
     await this.#atHangup();
   }
 
-  async #walk(signal: AbortSignal): Promise<void> {
-    while (!signal.aborted) {
-      const step = this.#extension?.steps[this.#index];
-      if (step === undefined) return;
-      if (!this.#count()) return void this.#end(`more than ${this.runtime.maxSteps} steps within a second: a loop?`);
+  /** "finished": no step is left; "over": the call was ended, or ended itself. */
+  async #walk(signal: AbortSignal): Promise<"finished" | "over"> {
+    for (;;) {
+      if (this.#extension?.steps[this.#index] === undefined) return "finished";
+      if (!this.#count()) {
+        this.#end(`more than ${this.runtime.maxSteps} steps within a second: a loop?`);
+        return "over";
+      }
       const outcome = await this.#step(signal);
-      if (signal.aborted) return;
-      if (outcome === "hangup") return fallThrough(this.channel);
-      if (typeof outcome === "object" && "hangup" in outcome) return this.channel.hangup(outcome.hangup);
-      if (!this.#follow(outcome)) return;
+      if (signal.aborted) return "over";
+      if (outcome === "hangup") return "finished";
+      if (typeof outcome === "object" && "hangup" in outcome) {
+        this.channel.hangup(outcome.hangup);
+        return "over";
+      }
+      if (!this.#follow(outcome)) return "over";
     }
   }
 
