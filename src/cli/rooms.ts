@@ -1,6 +1,7 @@
 import type { AnyModule } from "../kernel/configuration.ts";
 import type { Offer } from "../kernel/kernel.ts";
 import type { LogRecord } from "../kernel/log.ts";
+import type { MediaPlane } from "../kernel/media.ts";
 import type { Store } from "../kernel/store.ts";
 import type { World } from "../world/world.ts";
 import type { Location } from "./location.ts";
@@ -11,6 +12,8 @@ export interface Rooms {
   world(): World;
   /** Services that a check of a manifest may ask; nothing is opened. */
   readonly checking: readonly Offer[];
+  /** Media threads alone, for a command that is a phone. */
+  media(world: World, workers: number): Promise<MediaPlane>;
   /** Opens store and media threads. */
   open(options: OpenOptions): Promise<OpenRooms>;
 }
