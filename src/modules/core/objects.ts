@@ -149,6 +149,8 @@ export const globalSchema = v.object({
   keepAliveInterval: seconds(90),
   /** Never look at the domain of `user@domain`. */
   disableMultiDomain: bool(false),
+  /** Cut the user part of a URI at the first ";". */
+  ignoreUriUserOptions: bool(false),
   /** Unknown senders: this many requests within the period are one event. */
   unidentifiedRequestPeriod: seconds(5),
   unidentifiedRequestCount: integer(5, 1, 1000),

@@ -22,8 +22,6 @@ const fields = {
   global: {
     /** Between sweeps for contacts a timer missed; 0: none. */
     contactExpirationCheckInterval: seconds(30),
-    /** The user part of To ends at its first ";". */
-    ignoreUriUserOptions: bool(false),
     /** Also emit "contact.status" when a contact is refreshed. */
     sendContactStatusOnUpdateRegistration: bool(false),
   },

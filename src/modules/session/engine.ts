@@ -192,7 +192,8 @@ export class SessionEngine {
     const { uri } = request;
     if (uri.scheme === "other") return { extension: "", refused: reply(request, 416, "Unsupported URI Scheme") };
     let extension = uri.scheme === "tel" ? uri.number : uri.user;
-    if (this.ctx.fieldsOf("global", "")?.ignoreUriUserOptions) extension = extension.split(";", 1)[0] ?? "";
+    const cut = this.ctx.objects.get("global", "")?.values.ignoreUriUserOptions === true; // a field of core
+    if (cut) extension = extension.split(";", 1)[0] ?? "";
     if (extension === "") extension = "s";
     const context = fields.overlapContext || endpoint.context;
     const answers = this.#answerers.map((answerer) => answerer.lookup(context, extension));

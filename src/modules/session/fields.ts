@@ -36,8 +36,6 @@ export const endpointFields = {
 export const globalFields = {
   /** A 180 may follow a 183. */
   allowSending180After183: bool(false),
-  /** Cut the user part of a Request-URI at the first ";". */
-  ignoreUriUserOptions: bool(false),
 } as const;
 
 /** Both this and the endpoint's option of the same name must allow it. */
