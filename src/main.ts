@@ -2,11 +2,17 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { catalog } from "./catalog.ts";
+import { listCalls } from "./cli/calls.ts";
 import { check } from "./cli/check.ts";
 import { type Command, exit, type Terminal, WrongUse } from "./cli/command.ts";
+import { hangup } from "./cli/hangup.ts";
+import { health } from "./cli/health.ts";
 import { commandNamed, help } from "./cli/help.ts";
+import { reload } from "./cli/reload.ts";
 import type { OpenOptions, OpenRooms, Rooms } from "./cli/rooms.ts";
+import { probe } from "./cli/probe.ts";
 import { run } from "./cli/run.ts";
+import { status } from "./cli/status.ts";
 import { version } from "./cli/version.ts";
 import { engine } from "./dialplan/engine.ts";
 import { httpEngine as makeHttpEngine } from "./http/server.ts";
@@ -21,6 +27,7 @@ const makeWorker = () => new Worker(new URL("./worker/worker.ts", import.meta.ur
 const rooms: Rooms = {
   catalog,
   world: () => realWorld(),
+  media: (world, workers) => openMediaPlane({ world, count: workers, worker: makeWorker }),
   checking: [offer(dialplanEngine, engine)],
   async open({ world, location, workers, storeFault }: OpenOptions): Promise<OpenRooms> {
     mkdirSync(location.state, { recursive: true, mode: 0o700 });
@@ -37,7 +44,7 @@ const rooms: Rooms = {
   },
 };
 
-const commands: Command[] = [run(rooms), check(rooms), version];
+const commands: Command[] = [run(rooms), check(rooms), probe(rooms), status, listCalls, hangup, reload, health, version];
 commands.push(help(commands));
 
 const terminal: Terminal = {

@@ -12,6 +12,9 @@ export const ADDRESS_FILE = "management.json";
 /** How long a listening socket waits for the module's next life. */
 const TAKE_OVER_MS = 1000;
 
+/** Where the machine itself reaches a server that listens everywhere. */
+const UNSPECIFIED: ReadonlyMap<string, string> = new Map([["0.0.0.0", "127.0.0.1"], ["::", "::1"]]);
+
 type EngineWorld = Pick<World, "after" | "now" | "files" | "random">;
 interface SocketData {
   readonly names: readonly string[];
@@ -80,7 +83,8 @@ class Listener {
         },
       },
     });
-    const host = options.host.includes(":") ? `[${options.host}]` : options.host;
+    const reached = UNSPECIFIED.get(options.host) ?? options.host;
+    const host = reached.includes(":") ? `[${reached}]` : reached;
     this.url = `${options.tls ? "https" : "http"}://${host}:${this.#server.port}`;
   }
 
