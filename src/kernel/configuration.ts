@@ -1,4 +1,5 @@
 // A manifest becomes a configuration: every module with its options, every object with its fields, or all faults at once.
+import { isAbsolute, join } from "node:path";
 import { Drafts, type Entry, type ObjectDraft } from "./drafts.ts";
 import { ConfigError, type ConfigFault } from "./errors.ts";
 import { setupOrder } from "./graph.ts";
@@ -310,4 +311,4 @@ function optionsNode(entry: Entry): ObjectNode {
 
 const isPath = (key: string): boolean => /^(\.{0,2}\/)/.test(key);
 
-const absolute = (path: string, folder: string): string => path.startsWith("/") ? path : `${folder}/${path}`;
+const absolute = (path: string, folder: string): string => isAbsolute(path) ? path : join(folder, path);

@@ -1,5 +1,4 @@
 import { isAbsolute, normalize } from "node:path";
-import { pathToFileURL } from "node:url";
 import type { AnyModule } from "./configuration.ts";
 import * as hostApi from "./host_api.ts";
 
@@ -8,10 +7,12 @@ interface Known {
   readonly definition: AnyModule;
 }
 
+// Copies live as long as the process does, and so does their numbering.
+let copies = 0;
+
 /** Modules in files beside the executable. They import the host's API as "patchbay". */
 export class ExternalModules {
   readonly #known = new Map<string, Known>();
-  #copies = 0;
 
   constructor(readonly read: (path: string) => Promise<Uint8Array | undefined>) {
     Bun.plugin({
@@ -30,9 +31,7 @@ export class ExternalModules {
     const text = new TextDecoder().decode(bytes);
     const known = this.#known.get(file);
     if (known && known.text === text && !fresh) return known.definition;
-    const url = pathToFileURL(file);
-    url.searchParams.set("t", `${process.pid}.${++this.#copies}`);
-    const imported: unknown = await import(url.href);
+    const imported: unknown = await import(`${file}?t=${++copies}`); // the query makes it a fresh copy
     const definition = moduleOf(imported);
     this.#known.set(file, { text, definition });
     return definition;

@@ -287,7 +287,9 @@ export class Kernel implements Administration, Lifecycle {
 
   async #swap(old: Configuration, next: Configuration, fresh: ReadonlySet<string>): Promise<void> {
     const leaving = [...this.#loaded.values()].filter((module) => fresh.has(module.name));
-    const saved = new Map(leaving.map((module) => [module.name, this.#saved(module)]));
+    const staying = new Set(next.modules.map(({ definition }) => definition.name));
+    const heirs = leaving.filter((module) => staying.has(module.name));
+    const saved = new Map(heirs.map((module) => [module.name, this.#saved(module)]));
     await this.#unload(leaving);
     const notify = this.host.objects.replace(next.objects);
     try {
