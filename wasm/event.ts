@@ -133,7 +133,8 @@ function next(s: usize): bool {
   return true;
 }
 
-function emit(s: usize, end: bool, step: u32): void {
+/** One packet; `late` clock units ago the digit was as long as it says. */
+function emit(s: usize, end: bool, step: u32, late: u32): void {
   const cell = outboxCell();
   if (cell == 0) return;
   const duration = load<u32>(s, DIGITS_DURATION);
@@ -149,7 +150,7 @@ function emit(s: usize, end: bool, step: u32): void {
     load<u8>(s, DIGITS_FIRST) != 0,
     <i32> load<u8>(s, EVENT_SEND_PT),
     timestamp,
-    timestamp + duration - step,
+    timestamp + duration - step + late,
     step,
   );
   store<u8>(s, 0, DIGITS_FIRST);
@@ -180,7 +181,7 @@ export function eventSendTick(s: usize): bool {
     store<u32>(s, duration, DIGITS_DURATION);
     const sent = <u64> load<u32>(s, DIGITS_SEGMENT) + <u64> duration;
     const end = sent * 1000 >= <u64> load<u32>(s, DIGITS_TOTAL) * <u64> clock;
-    emit(s, end, step);
+    emit(s, end, step, 0);
     if (end) {
       store<u8>(s, 2, DIGITS_STATE);
       store<i32>(s, END_PACKETS - 1, DIGITS_ENDS);
@@ -189,8 +190,8 @@ export function eventSendTick(s: usize): bool {
     return true;
   }
   // The end is said three times, each a tick apart: one burst of loss does not take all of them.
-  emit(s, true, step);
   const left = load<i32>(s, DIGITS_ENDS) - 1;
+  emit(s, true, step, <u32> (END_PACKETS - 1 - left) * step);
   store<i32>(s, left, DIGITS_ENDS);
   store<i32>(s, load<i32>(s, DIGITS_WAIT) - 1, DIGITS_WAIT);
   if (left <= 0) store<u8>(s, 3, DIGITS_STATE);

@@ -28,21 +28,15 @@ export { noticeLost, noticeRecords, noticeTake } from "./notice";
 export { tickRun } from "./tick";
 export { bridgeConnect, bridgeEcho, bridgeLeave } from "./bridge";
 export { conferenceJoin, conferenceLeave, conferenceSize } from "./conference";
-export { playerRing, playerRoom, playerStart, playerStop, playerTake, playerWrote } from "./player";
+export { playerRoom, playerStage, playerStaged, playerStart, playerStop, playerTake, playerTone } from "./player";
+export { cadenceAdd, cadenceClear, cadenceSine } from "./cadence";
 export { recorderSet, recorderWritten } from "./recorder";
 export { eventSend } from "./event";
 export { rtcpBye } from "./rtcp";
 
 // signal processing, for the media commands, tests and benchmarks
 export { workbenchOffset } from "./workbench";
-export {
-  g711AlawToUlaw,
-  g711DecodeAlaw,
-  g711DecodeUlaw,
-  g711EncodeAlaw,
-  g711EncodeUlaw,
-  g711UlawToAlaw,
-} from "./g711";
+export { g711AlawToUlaw, g711DecodeAlaw, g711DecodeUlaw, g711EncodeAlaw, g711EncodeUlaw, g711UlawToAlaw } from "./g711";
 export {
   mixerFirst,
   mixerFrame,

@@ -1,13 +1,31 @@
 // What a stream hears instead of its peer: a clip that the host writes ahead of need into a ring of 512 ms.
+import { cadenceFrame, cadenceStart } from "./cadence";
 import { NOTICE_PLAYED, noticePush } from "./notice";
-import { openRecord, PLAY_ENDED, PLAY_GENERATION, PLAY_READ, PLAY_WRITTEN, PLAYING, slotOf, STREAMS } from "./stream";
+import {
+  openRecord,
+  PLAY_ENDED,
+  PLAY_GENERATION,
+  PLAY_LOOP,
+  PLAY_READ,
+  PLAY_WRITTEN,
+  PLAYING,
+  slotOf,
+  STREAMS,
+} from "./stream";
+import { resampleReset, resampleRun } from "./resample";
 
 const FRAME: u32 = 160;
 const RING: u32 = 4096; // samples, a power of two
 
 export const PLAY_NOTHING: u8 = 0;
 export const PLAY_CLIP: u8 = 1;
+export const PLAY_TONE: u8 = 2;
 
+const CLIPS: i32 = 1024; // slots of the resampler from here on belong to clips
+const STAGE: i32 = 960;
+
+const stage: usize = memory.data(960 * 2, 16); // i16[STAGE]
+const resampled: usize = memory.data(960 * 2, 16); // i16[STAGE]
 const rings: usize = memory.data(STREAMS * 4096 * 2, 16); // i16[STREAMS][RING], 8 kHz
 
 /** Ends what is playing; its end is told with b = 0. */
@@ -23,15 +41,16 @@ export function playerEnd(s: usize, whole: u32): void {
   noticePush(NOTICE_PLAYED, slotOf(s), load<u32>(s, PLAY_GENERATION), whole);
 }
 
-/** Ends what is playing and tells nobody: it goes on in another worker. */
+/** Ends what is playing and tells nobody, as it goes on in another worker: 1 a clip, 2 a tone, 0 nothing. */
 export function playerTake(slot: i32): i32 {
   const s = openRecord(slot);
   if (s == 0) return -1;
+  const playing = <i32> load<u8>(s, PLAYING);
   store<u8>(s, PLAY_NOTHING, PLAYING);
-  return 0;
+  return playing;
 }
 
-/** Begins a clip; `generation` comes back in its NOTICE_PLAYED. Offset of the ring of 4,096 samples at 8 kHz, or -1. */
+/** Begins a clip; `generation` comes back in its NOTICE_PLAYED. */
 export function playerStart(slot: i32, generation: u32): i32 {
   const s = openRecord(slot);
   if (s == 0) return -1;
@@ -41,35 +60,65 @@ export function playerStart(slot: i32, generation: u32): i32 {
   store<u32>(s, 0, PLAY_WRITTEN);
   store<u8>(s, 0, PLAY_ENDED);
   store<u8>(s, PLAY_CLIP, PLAYING);
-  return <i32> (rings + <usize> slot * (RING * 2));
+  resampleReset(CLIPS + slot);
+  return 0;
 }
 
-/** Offset of the ring of an open stream, for the host that goes on feeding it after a move. */
-export function playerRing(slot: i32): i32 {
-  return openRecord(slot) == 0 ? -1 : <i32> (rings + <usize> slot * (RING * 2));
+/** Begins the tone whose steps the host added before (cadenceAdd). */
+export function playerTone(slot: i32, generation: u32, loop: i32): i32 {
+  const s = openRecord(slot);
+  if (s == 0) return -1;
+  playerStop(slot);
+  store<u32>(s, generation, PLAY_GENERATION);
+  store<u8>(s, loop ? 1 : 0, PLAY_LOOP);
+  cadenceStart(s, slot);
+  store<u8>(s, PLAY_TONE, PLAYING);
+  return 0;
 }
 
-/** Samples the ring has room for; -1 when no clip plays. */
+/** Samples (8 kHz) the ring has room for; -1 when no clip plays. */
 export function playerRoom(slot: i32): i32 {
   const s = openRecord(slot);
   if (s == 0 || load<u8>(s, PLAYING) != PLAY_CLIP) return -1;
   return <i32> (RING - (load<u32>(s, PLAY_WRITTEN) - load<u32>(s, PLAY_READ)));
 }
 
-/** The host wrote `samples` more after those before; `last` 1 when the clip ends with them. */
-export function playerWrote(slot: i32, samples: i32, last: i32): i32 {
+/** Offset of i16[960] where the host puts the next samples of a clip, for playerStaged. */
+export function playerStage(): i32 {
+  return <i32> stage;
+}
+
+/**
+ * Takes `count` (at most 960) samples of `rate` Hz from the stage; `last` 1 when the clip ends with them. At 16 kHz their
+ * number is even, at 48 kHz a multiple of six. -1: no clip plays; -2: no room, or a number that does not fit.
+ */
+export function playerStaged(slot: i32, rate: i32, count: i32, last: i32): i32 {
   const s = openRecord(slot);
   const room = playerRoom(slot);
-  if (s == 0 || samples < 0 || samples > room) return -1;
-  store<u32>(s, load<u32>(s, PLAY_WRITTEN) + <u32> samples, PLAY_WRITTEN);
+  if (s == 0 || room < 0) return -1;
+  if (<u32> count > <u32> STAGE) return -2;
+  const length = resampleRun(CLIPS + slot, rate, 8000, resampled, stage, count);
+  if (length < 0 || length > room) return -2;
+  const written = load<u32>(s, PLAY_WRITTEN);
+  const at = written & (RING - 1);
+  const first = min(<u32> length, RING - at);
+  const ring = rings + <usize> slot * (RING * 2);
+  memory.copy(ring + (at << 1), resampled, first << 1);
+  memory.copy(ring, resampled + (first << 1), (<u32> length - first) << 1);
+  store<u32>(s, written + <u32> length, PLAY_WRITTEN);
   if (last) store<u8>(s, 1, PLAY_ENDED);
-  return 0;
+  return length;
 }
 
 /** The next 20 ms of what plays, at `frame`. False when nothing plays. */
 export function playerFrame(s: usize, frame: usize): bool {
   const playing = load<u8>(s, PLAYING);
   if (playing == PLAY_NOTHING) return false;
+  if (playing == PLAY_TONE) {
+    if (cadenceFrame(s, slotOf(s), frame)) return true;
+    playerEnd(s, 1);
+    return false;
+  }
   const read = load<u32>(s, PLAY_READ);
   const ready = min(load<u32>(s, PLAY_WRITTEN) - read, FRAME);
   if (ready == 0 && load<u8>(s, PLAY_ENDED) != 0) {

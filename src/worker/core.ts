@@ -76,15 +76,26 @@ export interface Core {
   /** Members of the room. */
   conferenceSize(name: number): number;
 
-  /** Offset of a ring of i16[4096] at 8 kHz that the host feeds; `generation` comes back with the notice. */
+  /** Begins a clip that the host feeds ahead of need; `generation` comes back with the notice of its end. */
   playerStart(slot: number, generation: number): number;
   playerStop(slot: number): number;
-  /** Stops without a notice. */
+  /** Stops without a notice: what played, 1 a clip, 2 a tone. */
   playerTake(slot: number): number;
-  playerRing(slot: number): number;
-  /** Samples there is room for, -1: no clip plays. */
+  /** Samples (8 kHz) there is room for of 4,096, -1: no clip plays. */
   playerRoom(slot: number): number;
-  playerWrote(slot: number, samples: number, last: number): number;
+  /** Offset of i16[960] for the next samples of a clip. */
+  playerStage(): number;
+  /** Takes them: rate in Hz, number (even at 16 kHz, a multiple of 6 at 48 kHz), 1 when the clip ends. Negative: refused. */
+  playerStaged(slot: number, rate: number, count: number, last: number): number;
+  /** Begins the tone of the steps added before. */
+  playerTone(slot: number, generation: number, loop: number): number;
+
+  /** Forgets the steps; playerStop comes first. */
+  cadenceClear(slot: number): number;
+  /** One more step, silent until it has sines; ms 0: for ever. Its number; -2: 128 are there. */
+  cadenceAdd(slot: number, ms: number): number;
+  /** Sine 0..3 of the step added last. */
+  cadenceSine(slot: number, index: number, hertz: number, dbm0: number): number;
 
   /** Offset of a ring of i16[4096], the last samples received, decoded. */
   recorderSet(slot: number, on: number): number;

@@ -128,7 +128,8 @@ export class Streams {
         this.#players.play(slot, request, command.clip, 0, command.loop);
         return LATER;
       case "tone":
-        throw new Refused("tones are not part of this build");
+        if (!this.#players.tone(slot, request, command.steps, command.loop)) throw new Refused("not a tone");
+        return LATER;
       case "stopPlaying":
         return done(this.core.playerStop(slot), "no such stream");
       case "record":
@@ -236,7 +237,12 @@ export class Streams {
     const codes = [...digits.toUpperCase()].map((digit) => EVENTS.indexOf(digit));
     if (codes.includes(-1)) throw new Refused(`not digits: ${digits}`);
     if (codes.length === 0) return;
-    if (!local.events) throw new Refused("telephone-event is not negotiated");
+    if (!local.events) {
+      if (!this.#players.digits(local.slot, request, codes, durationMs, gapMs)) {
+        throw new Refused(`not digits: ${digits}`);
+      }
+      return LATER;
+    }
     for (const code of codes) done(this.core.eventSend(local.slot, code, durationMs, gapMs), "too many digits wait");
     local.digits.push(request);
     return LATER;
