@@ -8,27 +8,40 @@ const BARE = new Set(["algorithm", "stale", "nc"]);
 export function parseAuthValue(text: string): AuthValue | undefined {
   const gap = text.search(/[ \t]/);
   const scheme = gap < 0 ? text : text.slice(0, gap);
-  if (!isToken(scheme)) return undefined;
-  const params = new Map<string, string>();
-  let at = gap < 0 ? text.length : gap;
+  const pairs = gap < 0 ? [] : readPairs(text, gap);
+  if (!isToken(scheme) || !pairs) return undefined;
+  const params = new Map(pairs);
+  return params.size === pairs.length ? { scheme, params } : undefined;
+}
+
+/** Readable but for a parameter that comes twice. */
+export function hasRepeatedParameter(text: string): boolean {
+  const gap = text.search(/[ \t]/);
+  const pairs = gap < 0 ? [] : readPairs(text, gap) ?? [];
+  return new Map(pairs).size < pairs.length;
+}
+
+/** `name=value` with commas between, from `start`; a last comma is forgiven. */
+function readPairs(text: string, start: number): (readonly [name: string, value: string])[] | undefined {
+  const pairs: (readonly [string, string])[] = [];
+  let at = start;
   while (at < text.length) {
     const equals = text.indexOf("=", at);
-    if (equals < 0) return undefined;
-    const name = trimLws(text.slice(at, equals)).toLowerCase();
-    if (!isToken(name) || params.has(name)) return undefined;
-    let start = equals + 1;
-    while (text[start] === " " || text[start] === "\t") start++;
-    const quoted = text[start] === '"';
-    const valueEnd = quoted ? quotedEnd(text, start) : start;
+    const name = equals < 0 ? "" : trimLws(text.slice(at, equals)).toLowerCase();
+    if (!isToken(name)) return undefined;
+    let valueAt = equals + 1;
+    while (text[valueAt] === " " || text[valueAt] === "\t") valueAt++;
+    const quoted = text[valueAt] === '"';
+    const valueEnd = quoted ? quotedEnd(text, valueAt) : valueAt;
     if (valueEnd < 0) return undefined;
     const comma = text.indexOf(",", valueEnd);
     const end = comma < 0 ? text.length : comma;
     if (quoted && trimLws(text.slice(valueEnd, end)) !== "") return undefined;
-    params.set(name, quoted ? unquote(text.slice(start, valueEnd)) : trimLws(text.slice(start, end)));
-    at = comma < 0 ? text.length : comma + 1;
-    if (comma >= 0 && trimLws(text.slice(at)) === "") break; // a last comma is forgiven
+    pairs.push([name, quoted ? unquote(text.slice(valueAt, valueEnd)) : trimLws(text.slice(valueAt, end))]);
+    at = end + 1;
+    if (comma >= 0 && trimLws(text.slice(at)) === "") break;
   }
-  return { scheme, params };
+  return pairs;
 }
 
 /** `qop` is a quoted list in a challenge and a bare word in credentials: those have a `response`. */
