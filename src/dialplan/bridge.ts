@@ -30,7 +30,7 @@ export class Bridge {
   join(): Promise<void> {
     return this.#queue(async () => {
       const [a, b] = [this.one.audio, this.other.audio];
-      if (this.#joined || a === undefined || b === undefined) return;
+      if (this.#joined || this.#held.size > 0 || a === undefined || b === undefined) return;
       await a.connect(b);
       this.#joined = true;
     });
@@ -86,6 +86,7 @@ export class Bridge {
     if (this.rules.passes(held)) return await held.indicate("unhold");
     if (this.#joined || held.audio === undefined || by.audio === undefined) return;
     await held.audio.stopPlaying();
+    if (this.#held.size > 0) return; // the other side holds too: it plays until that ends
     await held.audio.connect(by.audio);
     this.#joined = true;
   }

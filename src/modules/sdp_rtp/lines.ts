@@ -132,7 +132,8 @@ export class AudioLines implements SdpHandler {
       this.around.log.warning("the answer has no codec or address we can use", { call: line.channel.id });
       return await this.stop(line);
     }
-    audio.theirs = agreed.codecs.map((c) => c.codec);
+    const usable = new Set(agreed.codecs.map((c) => c.codec));
+    audio.theirs = negotiate.readFormats(remote).codecs.map((f) => f.codec).filter((codec) => usable.has(codec));
     line.remotelyHeld = negotiate.holds(remote, description) && !(line.locallyHeld && audio.offered);
     line.codec = first.codec.option;
     line.remote = address;

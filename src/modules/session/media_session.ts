@@ -136,7 +136,9 @@ export class MediaSession {
     }
     if (!answers.some((answer) => answer.port > 0)) {
       // Nothing left: before there was a call this refuses it, later the old description goes on.
-      if (!offered.every((theirs) => theirs.port === 0)) return { status: 488, reason: "Not Acceptable Here" };
+      if (before.length === 0 || !offered.every((theirs) => theirs.port === 0)) {
+        return { status: 488, reason: "Not Acceptable Here" };
+      }
     }
     for (const [index, theirs] of offered.entries()) {
       const line = this.#lines[index];
