@@ -11,7 +11,7 @@ import { isSecretAt, referencesIn } from "./schema_walk.ts";
 import type { ServiceToken } from "./services.ts";
 import type { ObjectNode } from "./templates.ts";
 import { expandTexts, textFrom, type TextSources } from "./text_sources.ts";
-import { type AnySchema, entriesOf, strict, validate } from "./validation.ts";
+import { type AnySchema, entriesOf, validate } from "./validation.ts";
 
 /** A module of any options and fields. */
 export type AnyModule = ModuleDefinition<OptionsSchema, FieldSchemas>;
@@ -168,7 +168,7 @@ class Reading {
 
   async #module(entry: Entry): Promise<ModuleConfig> {
     const { definition, key, file } = entry;
-    const schema = strict(definition.options);
+    const schema = definition.options;
     const node = await this.#secrets(optionsNode(entry), schema);
     const written = jsonValue(node);
     const objectKeys = Object.values(definition.objects ?? {}).map((declaration) => declaration.at);

@@ -123,7 +123,7 @@ export class Drafts {
       }
       entries = { ...entries, ...more };
     }
-    const schema = v.strictObject(entries);
+    const schema = v.object(entries);
     this.#schemas.set(type, schema);
     return schema;
   }

@@ -75,6 +75,33 @@ function marks(schema: Shape): Readonly<Record<string, unknown>>[] {
   return (schema.pipe ?? []).flatMap((part) => part.metadata ? [part.metadata] : marks(part));
 }
 
+/** Objects of these kinds take any key. */
+const open = new Set(["record", "loose_object", "object_with_rest", "map", "any", "unknown", "custom", "lazy"]);
+
+/** Paths of the keys that no schema knows; also in objects that valibot would let pass. */
+export function unknownKeysIn(schema: AnySchema, value: unknown): readonly (readonly string[])[] {
+  const found: (readonly string[])[] = [];
+  walkKeys([shape(schema)], value, [], found);
+  return found;
+}
+
+function walkKeys(
+  schemas: readonly Shape[],
+  value: unknown,
+  path: readonly string[],
+  found: (readonly string[])[],
+): void {
+  if (typeof value !== "object" || value === null) return;
+  const all = schemas.flatMap((schema) => [...faces(schema)]);
+  const objects = all.filter((face) => face.entries);
+  const closed = !Array.isArray(value) && objects.length > 0 && !all.some((face) => open.has(face.type));
+  for (const [step, child] of Object.entries(value)) {
+    const inner = schemas.flatMap((schema) => [...below(schema, step)]);
+    if (inner.length > 0) walkKeys(inner, child, [...path, step], found);
+    else if (closed) found.push([...path, step]);
+  }
+}
+
 export interface FoundReference {
   readonly type: string;
   readonly id: string;

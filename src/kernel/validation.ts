@@ -1,9 +1,11 @@
 import * as v from "valibot";
 import { suggestion } from "./nearest.ts";
-import { isSecretAt, keysAt, wordsAt } from "./schema_walk.ts";
+import { isSecretAt, keysAt, unknownKeysIn, wordsAt } from "./schema_walk.ts";
 
+/** A schema of any value. */
 export type AnySchema = v.GenericSchema<unknown, unknown>;
 
+/** One thing that is wrong in a value. */
 export interface ValueFault {
   readonly path: readonly string[];
   readonly message: string;
@@ -11,15 +13,10 @@ export interface ValueFault {
   readonly atKey: boolean;
 }
 
+/** A value as its schema gives it, or all that is wrong. */
 export type Validated =
   | { readonly kind: "valid"; readonly output: unknown }
   | { readonly kind: "invalid"; readonly faults: readonly ValueFault[] };
-
-/** Object schemas of modules refuse unknown keys, also those written as `v.object`. */
-export function strict(schema: AnySchema): AnySchema {
-  const entries = entriesOf(schema);
-  return entries && schema.type === "object" && !("pipe" in schema) ? v.strictObject(entries) : schema;
-}
 
 /** The entries of a plain object schema. */
 export function entriesOf(schema: AnySchema): v.ObjectEntries | undefined {
@@ -33,39 +30,32 @@ export function validate(
   value: unknown,
   unknownKey: (key: string, path: readonly string[]) => string | undefined = () => undefined,
 ): Validated {
+  const faults = unknownKeysIn(schema, value).map((path): ValueFault => {
+    const [key = "", parent] = [path.at(-1), path.slice(0, -1)];
+    const message = unknownKey(key, parent) ?? `unknown key "${key}"${suggestion(key, keysAt(schema, parent))}`;
+    return { path, message, atKey: true };
+  });
   const result = v.safeParse(schema, value);
-  if (result.success) return { kind: "valid", output: result.output };
-  const faults = result.issues.flatMap((issue) => issueFaults(schema, issue, [], unknownKey));
-  return { kind: "invalid", faults };
+  for (const issue of result.issues ?? []) faults.push(...issueFaults(schema, issue, []));
+  if (!result.success && faults.length === 0) {
+    faults.push({ path: [], message: result.issues[0].message, atKey: false });
+  }
+  return result.success && faults.length === 0 ? { kind: "valid", output: result.output } : { kind: "invalid", faults };
 }
 
 type Issue = v.BaseIssue<unknown>;
 
-function issueFaults(
-  schema: AnySchema,
-  issue: Issue,
-  above: readonly string[],
-  unknownKey: (key: string, path: readonly string[]) => string | undefined,
-): ValueFault[] {
+function issueFaults(schema: AnySchema, issue: Issue, above: readonly string[]): ValueFault[] {
   const path = [...above, ...(issue.path ?? []).map((item) => String(item.key))];
   const parent = path.slice(0, -1);
   const last = path.at(-1) ?? "";
-  if (issue.type === "strict_object" && issue.expected === "never") {
-    const valid = keysAt(schema, parent);
-    const object = issue.path?.at(-1)?.input;
-    const keys = typeof object === "object" && object !== null ? Object.keys(object) : [last];
-    return keys.filter((key) => !valid.includes(key)).map((key) => ({
-      path: [...parent, key],
-      message: unknownKey(key, parent) ?? `unknown key "${key}"${suggestion(key, valid)}`,
-      atKey: true,
-    }));
-  }
+  if (issue.type === "strict_object" && issue.expected === "never") return []; // found by its own walk
   if (issue.kind === "schema" && issue.path?.at(-1)?.origin === "key" && issue.received === "undefined") {
     return [{ path: parent, message: `"${last}" is missing`, atKey: false }];
   }
   // One branch of a union fits better than "expected string | object": the one that looked into the value.
   const deepest = issue.issues?.toSorted((a, b) => (b.path?.length ?? 0) - (a.path?.length ?? 0))[0];
-  if (deepest?.path) return issueFaults(schema, deepest, path, unknownKey);
+  if (deepest?.path) return issueFaults(schema, deepest, path);
   return [{ path, message: describe(schema, issue, path), atKey: false }];
 }
 

@@ -10,7 +10,7 @@ export const core = defineModule({
   name: "core",
   summary: "objects",
   requires: [],
-  options: v.object({ limits: v.optional(v.strictObject({ calls: integer(50, 1, 1000) }), {}) }),
+  options: v.object({ limits: v.optional(v.object({ calls: integer(50, 1, 1000) }), {}) }),
   objects: {
     endpoint: {
       at: "endpoints",
