@@ -122,10 +122,14 @@ export class WireServer {
     return this.events.filter((event) => event.name === name).map((event) => event.data as Events[K]);
   }
 
-  /** A counter as "module.name"; labels follow as in Prometheus. */
-  counter(line: string): number {
-    const found = this.kernel.metrics().split("\n").find((candidate) => candidate.startsWith(`${line} `));
-    return Number(found?.slice(line.length + 1) ?? 0);
+  /** A counter or gauge as "module.name", with its labels as in Prometheus; 0 when there is none. */
+  counter(name: string): number {
+    const [, bare = "", labels = ""] = /^([^{]*)(.*)$/.exec(name) ?? [];
+    const metric = `patchbay_${bare.replace(/\W/g, "_")}`;
+    const lines = this.kernel.metrics().split("\n");
+    const found = [`${metric}${labels} `, `${metric}_total${labels} `]
+      .map((start) => lines.find((line) => line.startsWith(start))).find((line) => line !== undefined);
+    return Number(found?.split(" ").at(-1) ?? 0);
   }
 }
 
