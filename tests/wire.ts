@@ -3,7 +3,7 @@ import { catalog } from "../src/catalog.ts";
 import { engine as dialplan } from "../src/dialplan/engine.ts";
 import type { AnyModule } from "../src/kernel/configuration.ts";
 import type { EventName, Events } from "../src/kernel/events.ts";
-import { bootKernel, type Kernel, offer } from "../src/kernel/kernel.ts";
+import { bootKernel, type Kernel, type Offer, offer } from "../src/kernel/kernel.ts";
 import type { LogRecord } from "../src/kernel/log.ts";
 import { dialplanEngine, media } from "../src/kernel/services.ts";
 import { MemoryStore } from "../src/store/memory_store.ts";
@@ -77,12 +77,16 @@ export class WireServer {
   kernel!: Kernel;
   #manifest = "";
 
-  async start(manifest: Readonly<Record<string, unknown>>, more: readonly AnyModule[]): Promise<this> {
+  async start(
+    manifest: Readonly<Record<string, unknown>>,
+    more: readonly AnyModule[],
+    services: readonly Offer[],
+  ): Promise<this> {
     this.kernel = await this.#settled(bootKernel({
       world: this.host,
       store: this.store,
       modules: [...catalog, ...more],
-      services: [offer(media, this.media), offer(dialplanEngine, dialplan)],
+      services: [offer(media, this.media), offer(dialplanEngine, dialplan), ...services],
       log: (record) => this.log.push(record),
       manifest,
       readManifest: () => Promise.resolve(this.#manifest),
@@ -140,15 +144,20 @@ export class WireServer {
 export function server(
   manifest: Readonly<Record<string, unknown>>,
   more: readonly AnyModule[] = [],
+  services: readonly Offer[] = [],
 ): Promise<WireServer> {
-  return new WireServer().start({
-    core: {
-      transports: { udp: { bind: "udp:0.0.0.0:5060" }, tcp: { bind: "tcp:0.0.0.0:5060" } },
-      endpoints: { peer: {} },
+  return new WireServer().start(
+    {
+      core: {
+        transports: { udp: { bind: "udp:0.0.0.0:5060" }, tcp: { bind: "tcp:0.0.0.0:5060" } },
+        endpoints: { peer: {} },
+      },
+      ...manifest.core ? {} : {
+        endpoint_identifier_ip: { identifies: { peer: { endpoint: "peer", match: ["192.0.2.0/24"] } } },
+      },
+      ...manifest,
     },
-    ...manifest.core ? {} : {
-      endpoint_identifier_ip: { identifies: { peer: { endpoint: "peer", match: ["192.0.2.0/24"] } } },
-    },
-    ...manifest,
-  }, more);
+    more,
+    services,
+  );
 }
