@@ -82,6 +82,7 @@ export class WireServer {
     more: readonly AnyModule[],
     services: readonly Offer[],
   ): Promise<this> {
+    this.#manifest = JSON.stringify(manifest);
     this.kernel = await this.#settled(bootKernel({
       world: this.host,
       store: this.store,
