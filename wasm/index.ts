@@ -50,6 +50,7 @@ export {
   mixerRun,
   mixerTalker,
 } from "./mixer";
+export { dtmfActive, dtmfFeed, dtmfHertz, dtmfLength, dtmfPlace, dtmfReset } from "./dtmf";
 export { resampleReset, resampleRun } from "./resample";
 export { toneGate, tonePeak, toneReset, toneRun, toneSine } from "./tone";
 

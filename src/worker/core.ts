@@ -136,6 +136,19 @@ export interface Core {
   /** Bit 0: talks; bit 1: that changed in the last run. */
   mixerTalker(member: number): number;
 
+  /** Slots 0..1023 at 8 kHz. */
+  dtmfReset(slot: number): number;
+  /** Character of a digit recognised in these samples, 0: none. */
+  dtmfFeed(slot: number, samples: number, count: number): number;
+  /** Character that sounds, 0: none. */
+  dtmfActive(slot: number): number;
+  /** Samples that the sounding or the last digit lasts. */
+  dtmfLength(slot: number): number;
+  /** Tone 0..7 in Hz, low group first. */
+  dtmfHertz(tone: number): number;
+  /** Row * 4 + column of a character, -1: no digit. */
+  dtmfPlace(character: number): number;
+
   /** Slots 0..2047, one per direction. */
   resampleReset(slot: number): number;
   /** Rates 8000, 16000, 32000, 48000; at most 960 samples of input. Samples written. */
