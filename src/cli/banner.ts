@@ -3,14 +3,15 @@ import { stack } from "../kernel/services.ts";
 
 const WIDTH = 100;
 
-/** What a person wants to know when the server is up: a dozen lines. `secrets`: generated ones, by name. */
-export function banner(kernel: Kernel, secrets: ReadonlyMap<string, string>): string[] {
+/** What a person wants to know when the server is up: a dozen lines. `secrets`: generated ones; `api`: where it is managed. */
+export function banner(kernel: Kernel, secrets: Iterable<string>, api: string | undefined): string[] {
   const transports = kernel.find(stack)?.transports.transports ?? [];
   const listens = transports.map(({ protocol, host, port }) => `${protocol} ${hostPort(host, port)}`);
   return [
     ...row("listens", listens.length > 0 ? [listens.join(", ")] : ["nowhere"]),
+    ...row("manages", api === undefined ? [] : [api]),
     ...row("modules", wrap(kernel.modules.map((module) => module.name))),
-    ...row("accounts", accounts(kernel, new Set(secrets.values()))),
+    ...row("accounts", accounts(kernel, new Set(secrets))),
     ...row("dial", numbers(kernel)),
   ];
 }

@@ -3,10 +3,13 @@ import { ConfigError } from "../kernel/errors.ts";
 import { ExternalModules } from "../kernel/external.ts";
 import { bootKernel, type Kernel } from "../kernel/kernel.ts";
 import { type LogLevel, moduleLogger } from "../kernel/log.ts";
+import { join } from "node:path";
+import { TOKEN_FILE } from "../http/server.ts";
 import { banner } from "./banner.ts";
+import { ApiClient } from "./client.ts";
 import { type Command, exit, type ExitStatus, readArgs, readCount, type Terminal } from "./command.ts";
 import { openLog } from "./log_output.ts";
-import { locate } from "./location.ts";
+import { locate, type Location } from "./location.ts";
 import { manifestOptions, printFaults } from "./manifest_file.ts";
 import type { Rooms } from "./rooms.ts";
 import { SecretsFile } from "./secrets_file.ts";
@@ -78,7 +81,7 @@ export const run = (rooms: Rooms): Command => ({
       await open?.close();
       return printFaults(error, terminal);
     }
-    await announce(kernel, secrets, location.shown, terminal);
+    await announce(kernel, secrets, location, terminal);
     terminal.out(`ready in ${Math.round(performance.now() - started)} ms`);
     systemNotify("READY=1", process.env.NOTIFY_SOCKET);
     for await (const signal of signals.all()) {
@@ -92,9 +95,11 @@ export const run = (rooms: Rooms): Command => ({
   },
 });
 
-async function announce(kernel: Kernel, secrets: SecretsFile, shown: string, terminal: Terminal): Promise<void> {
-  terminal.out(`patchbay ${VERSION}, ${shown}`);
-  for (const line of banner(kernel, await secrets.existing())) terminal.out(line);
+async function announce(kernel: Kernel, secrets: SecretsFile, location: Location, terminal: Terminal): Promise<void> {
+  const managed = kernel.modules.some((module) => module.name === "management");
+  const api = managed ? `${ApiClient.of(location).url}, token in ${join(location.state, TOKEN_FILE)}` : undefined;
+  terminal.out(`patchbay ${VERSION}, ${location.shown}`);
+  for (const line of banner(kernel, (await secrets.existing()).values(), api)) terminal.out(line);
 }
 
 /** SIGHUP: the manifest is checked first, and the old one stays on any fault. */

@@ -112,14 +112,11 @@ export class Drafts {
     const known = this.#schemas.get(type);
     if (known) return known;
     const base = this.#declarations.get(type)?.declaration.schema ?? v.object({});
-    let entries = entriesOf(base);
-    if (!entries) throw new Error(`the schema of ${type} is no plain object schema`);
-    for (const { definition } of this.entries) {
+    let entries: v.ObjectEntries = entriesOf(base) ?? {};
+    for (const { definition, place } of this.entries) {
       const more = definition.fields?.[type as SharedObject]; // undefined for a type nobody shares
-      for (const field of Object.keys(more ?? {})) {
-        if (field in entries) {
-          throw new Error(`two modules declare the field ${type}.${field}; one is ${definition.name}`);
-        }
+      for (const field of Object.keys(more ?? {}).filter((name) => name in entries)) {
+        this.report(place, `"${definition.name}" declares the field ${type}.${field}, and so does another module`);
       }
       entries = { ...entries, ...more };
     }
@@ -128,9 +125,11 @@ export class Drafts {
     return schema;
   }
 
-  /** The module of the catalog that a field belongs to. */
+  /** The module of the catalog that adds a field to a type, or to one its objects imply. */
   owner(type: string, field: string): string | undefined {
-    return this.catalog.find((module) => field in (module.fields?.[type as SharedObject] ?? {}))?.name;
+    const implied = this.#declarations.get(type)?.declaration.implies?.map((one) => one.type) ?? [];
+    const types = [type as SharedObject, ...implied]; // a type nobody shares has no further fields
+    return this.catalog.find(({ fields }) => types.some((one) => field in (fields?.[one] ?? {})))?.name;
   }
 
   /** Ids of all objects of a type; undefined when no module declares it. */

@@ -137,6 +137,11 @@ export interface SipStack {
   ): OutboundRequest;
   /** Requests that belong to a dialog (To tag) or CANCEL-like business go here first; true: taken. */
   claim(owner: DialogOwner): void;
+  /**
+   * Corrects what a known endpoint sends (NAT): called for every message on a flow it was recognised on, before dialogs
+   * see it, and for answers to what was sent to it; for a message perhaps twice. `stage` "nat" sees the first request.
+   */
+  repair(run: (message: SipRequest | SipResponse, flow: Flow, endpoint: Endpoint) => void): void;
   /** The address others reach us at over this destination: Contact host and port. */
   localContact(destination: Destination | Flow, user: string): string;
   /** Runs the outbound stages on a message somebody sends himself (in-dialog requests, responses in a dialog). */
