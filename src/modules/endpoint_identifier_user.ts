@@ -1,7 +1,6 @@
 import * as v from "valibot";
 import { lookUpName } from "../kernel/endpoint_lookup.ts";
 import { defineModule } from "../kernel/module.ts";
-import { bool } from "../kernel/schema.ts";
 import { identifiers, type IdentifyResult } from "../kernel/services.ts";
 import type { SipRequest } from "../sip/message/message.ts";
 import type { Flow } from "../sip/transport/flow.ts";
@@ -16,10 +15,6 @@ export default defineModule({
   requires: ["core"],
   options: v.object({}),
   fields: {
-    global: {
-      /** What follows a `;` in the user part of From is not part of the name. */
-      ignoreUriUserOptions: bool(false),
-    },
     transport: {
       /** Requests that come in here may be from `user@domain` when nothing else is. */
       domain: v.optional(v.string(), ""),
@@ -36,7 +31,7 @@ export default defineModule({
     const byFrom = (request: SipRequest, flow: Flow): IdentifyResult => {
       const uri = request.headers.get("From")?.uri;
       if (uri?.scheme !== "sip" && uri?.scheme !== "sips") return nobody("From", "is no SIP URI");
-      const cut = ctx.fieldsOf("global", "")?.ignoreUriUserOptions === true;
+      const cut = ctx.objects.get("global", "")?.values.ignoreUriUserOptions === true;
       return look(cut ? uri.user.split(";", 1)[0] ?? "" : uri.user, uri.host, flow, "username");
     };
     const byCredentials = (request: SipRequest, flow: Flow): IdentifyResult => {

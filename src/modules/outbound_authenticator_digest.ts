@@ -72,7 +72,9 @@ class Answers {
       return this.#refuse("no credentials");
     }
     const name = proxy ? "Proxy-Authorization" : "Authorization";
-    const again = choices.find((choice) => !mayAnswer(choice, history));
+    const carried = new Set(request.headers.all(name).map(({ params }) => params.get("realm")));
+    for (const { realm } of choices) if (!carried.has(realm)) forgive(history, realm);
+    const again = choices.find((choice) => carried.has(choice.realm) && !mayAnswer(choice, history));
     if (again) {
       const stale = (history.nonces.get(again.realm)?.stale ?? 0) >= MOST_STALE;
       this.ctx.log.warning(stale ? "a peer finds every nonce stale" : "a peer refused our credentials", {
@@ -150,12 +152,17 @@ function takesAuth(qop: string | undefined): boolean {
   return qop === undefined || qop.split(",").some((one) => one.trim().toLowerCase() === "auth");
 }
 
-/** The first time yes; then only for a new nonce or one called stale, a few times. */
+/** Credentials were refused: once more for a new nonce, or one called stale, but not for ever. */
 function mayAnswer({ challenge, realm, nonce }: Choice, history: ChallengeHistory): boolean {
   const before = history.nonces.get(realm);
-  if (!before) return true;
   const stale = challenge.params.get("stale")?.toLowerCase() === "true";
-  return (stale || before.nonce !== nonce) && before.stale < MOST_STALE;
+  return (stale || before?.nonce !== nonce) && (before?.stale ?? 0) < MOST_STALE;
+}
+
+/** A new request of a dialog is challenged for the first time: what happened to others does not count. */
+function forgive(history: ChallengeHistory, realm: string): void {
+  const before = history.nonces.get(realm);
+  if (before) history.nonces.set(realm, { ...before, stale: -1 });
 }
 
 /** Credentials that the request carries already, for other realms or the other header. */
