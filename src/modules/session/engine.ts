@@ -2,6 +2,7 @@ import type { Endpoint } from "../../kernel/endpoint.ts";
 import { SipError } from "../../kernel/errors.ts";
 import type { EventName, Events } from "../../kernel/events.ts";
 import type { ModuleContext } from "../../kernel/module.ts";
+import { securityEvent } from "../../kernel/security.ts";
 import {
   type CallAnswerer,
   type Channel,
@@ -135,7 +136,7 @@ export class SessionEngine {
     const fields = this.ctx.fields(endpoint);
     const found = this.#destination(request, endpoint, fields);
     const refused = verify(request, fields, this.stack.capabilities.optionTags) ?? found.refused ??
-      tooSmall(request, fields) ?? this.#limit(request, endpoint, fields);
+      tooSmall(request, fields) ?? this.#limit(request, endpoint, fields, context.flow);
     if (refused) return refused;
     await this.#call(context, endpoint, fields, found.extension);
     return undefined;
@@ -205,14 +206,10 @@ export class SessionEngine {
     return { extension, refused: reply(request, 404, "Not Found") };
   }
 
-  #limit(request: SipRequest, endpoint: Endpoint, fields: SessionFields): SipResponse | undefined {
+  #limit(request: SipRequest, endpoint: Endpoint, fields: SessionFields, flow: Flow): SipResponse | undefined {
     if (this.#count(endpoint) < fields.callLimit) return undefined;
     this.ctx.metrics.count("calls_over_limit");
-    this.emit("security", {
-      event: "LimitReached",
-      severity: "Error",
-      fields: { AccountID: endpoint.id, SessionID: request.headers.get("Call-ID") ?? "" },
-    });
+    securityEvent(this.ctx.events, "LimitReached", request, flow, endpoint.id);
     return reply(request, 486, "Busy Here");
   }
 
