@@ -1,17 +1,37 @@
 // A whole server in a virtual universe, spoken to octet by octet.
+import * as v from "valibot";
 import { catalog } from "../src/catalog.ts";
 import { engine as dialplan } from "../src/dialplan/engine.ts";
 import type { AnyModule } from "../src/kernel/configuration.ts";
 import type { EventName, Events } from "../src/kernel/events.ts";
 import { bootKernel, type Kernel, type Offer, offer } from "../src/kernel/kernel.ts";
 import type { LogRecord } from "../src/kernel/log.ts";
-import { dialplanEngine, media } from "../src/kernel/services.ts";
+import { defineModule } from "../src/kernel/module.ts";
+import { dialplanEngine, identifiers, media } from "../src/kernel/services.ts";
 import { MemoryStore } from "../src/store/memory_store.ts";
 import type { DatagramSocket, SocketAddress } from "../src/world/world.ts";
 import { VirtualMedia } from "./virtual_media.ts";
 import { type VirtualHost, VirtualUniverse } from "./virtual_world.ts";
 
 export const SERVER = "192.0.2.4";
+
+/** A module that recognises senders by their address alone: `addresses` maps an address to an endpoint. */
+export const byAddress = defineModule({
+  name: "by_address",
+  summary: "identifies for tests",
+  requires: ["core"],
+  options: v.object({ addresses: v.optional(v.record(v.string(), v.string()), { "192.0.2.9": "peer" }) }),
+  setup(ctx) {
+    ctx.use(identifiers).add("ip", (_request, { remote }) => {
+      const id = ctx.options.addresses[remote.host];
+      return {
+        endpoint: id === undefined ? undefined : ctx.objects.endpoint(id),
+        looked: remote.host,
+        result: id === undefined ? "no match" : "match",
+      };
+    });
+  },
+});
 
 /** The octets of a message written as an indented block: lines end with CRLF, the header section with an empty line. */
 export function wire(parts: TemplateStringsArray, ...values: readonly unknown[]): string {
@@ -139,8 +159,8 @@ export class WireServer {
 }
 
 /**
- * A server at 192.0.2.4 with what the manifest says. Without `core` it listens on UDP and TCP 5060 and takes everything
- * from 192.0.2.0/24 as the endpoint "peer", which needs no credentials.
+ * A server at 192.0.2.4 with what the manifest says. Without `core` it listens on UDP and TCP 5060 with one endpoint,
+ * "peer"; without an identifier module it takes everything from 192.0.2.9 as that endpoint.
  */
 export function server(
   manifest: Readonly<Record<string, unknown>>,
@@ -153,12 +173,10 @@ export function server(
         transports: { udp: { bind: "udp:0.0.0.0:5060" }, tcp: { bind: "tcp:0.0.0.0:5060" } },
         endpoints: { peer: {} },
       },
-      ...manifest.core ? {} : {
-        endpoint_identifier_ip: { identifies: { peer: { endpoint: "peer", match: ["192.0.2.0/24"] } } },
-      },
+      ...Object.keys(manifest).some((key) => key.startsWith("endpoint_identifier")) ? {} : { by_address: {} },
       ...manifest,
     },
-    more,
+    [byAddress, ...more],
     services,
   );
 }

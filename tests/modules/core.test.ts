@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import * as v from "valibot";
 import { defineModule } from "../../src/kernel/module.ts";
-import { authenticator, identifiers, stack } from "../../src/kernel/services.ts";
+import { authenticator, stack } from "../../src/kernel/services.ts";
 import { parseUri } from "../../src/sip/message/uri.ts";
 import { headerList } from "../../src/sip/message/header_list.ts";
 import { reply } from "../../src/sip/message/reply.ts";
@@ -20,21 +20,6 @@ const request = (method: string, more = "", uri = "sip:192.0.2.4", from = "sip:b
     CSeq: 7 ${method}
     ${more === "" ? "Subject: none" : more}
   `;
-
-/** Knows everybody at 192.0.2.9 as the endpoint "peer". */
-const byAddress = defineModule({
-  name: "by_address",
-  summary: "identifies for a test",
-  requires: ["core"],
-  options: v.object({}),
-  setup(ctx) {
-    ctx.use(identifiers).add("ip", (_request, { remote }) => ({
-      endpoint: remote.host === "192.0.2.9" ? ctx.objects.endpoint("peer") : undefined,
-      looked: remote.host,
-      result: "no match",
-    }));
-  },
-});
 
 /** Challenges everybody; "Authorization: right" is right. */
 const doorman = defineModule({
@@ -58,13 +43,9 @@ const core = {
   transports: { udp: { bind: "udp:0.0.0.0:5060" }, tcp: { bind: "tcp:0.0.0.0:5060" } },
   endpoints: { peer: {} },
 };
-const known = (more: Readonly<Record<string, unknown>> = {}) =>
-  server({ core: { ...core, ...more }, by_address: {} }, [byAddress]);
+const known = (more: Readonly<Record<string, unknown>> = {}) => server({ core: { ...core, ...more } });
 const guarded = (more: Readonly<Record<string, unknown>> = {}) =>
-  server({ core: { ...core, endpoints: { peer: { password: "secret" } }, ...more }, by_address: {}, doorman: {} }, [
-    byAddress,
-    doorman,
-  ]);
+  server({ core: { ...core, endpoints: { peer: { password: "secret" } }, ...more }, doorman: {} }, [doorman]);
 
 test("OPTIONS is answered with what we can, and leaves no transaction (RFC 3261 §11)", async () => {
   const patchbay = await known();

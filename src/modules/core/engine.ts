@@ -19,12 +19,15 @@ import type { Limits } from "./objects.ts";
 import { Rates } from "./rates.ts";
 import { type Credentials, Sending } from "./sending.ts";
 
+export type Repair = (message: SipMessage, flow: Flow, endpoint: Endpoint) => void;
+
 /** What the engine needs of the module that runs now. */
 export interface EngineHost {
   readonly stages: Stages;
   /** A request outside of dialogs. */
   request(incoming: IncomingRequest): void;
   malformed(fault: Malformed, flow: Flow): void;
+  endpoint(id: string): Endpoint | undefined;
   /** First hop of everything sent to this endpoint. */
   outboundProxy(endpoint: Endpoint): Uri | undefined;
   readonly credentials: Credentials | undefined;
@@ -41,6 +44,7 @@ export class Engine {
   readonly queues = new KeyedQueue();
   readonly rates: Rates;
   readonly owners = new Set<DialogOwner>();
+  readonly repairs = new Set<Repair>();
   stopping = false;
   #host: EngineHost | undefined;
 
@@ -48,7 +52,7 @@ export class Engine {
     this.rates = new Rates(world, limits);
     this.resolver = new Resolver(world);
     this.transports = new Transports(world, {
-      message: (message, flow) => this.transactions.message(message, flow),
+      message: (message, flow) => this.#arrived(message, flow),
       observed: (direction, bytes, flow) => this.#host?.stages.observe({ direction, bytes, flow }),
       malformed: (fault, flow) => this.#host?.malformed(fault, flow),
       unreachable: (flow) => this.transactions.broken(flow),
@@ -75,6 +79,24 @@ export class Engine {
   get host(): EngineHost {
     if (!this.#host) throw new Error("the SIP engine without its module");
     return this.#host;
+  }
+
+  /** A message of somebody who was recognised on this flow before is repaired before dialogs see it. */
+  #arrived(message: SipMessage, flow: Flow): void {
+    const endpoint = flow.peer === undefined ? undefined : this.#host?.endpoint(flow.peer);
+    if (endpoint && !this.#routed(message)) this.repair(message, flow, endpoint);
+    this.transactions.message(message, flow);
+  }
+
+  /** An answer within a dialog that has a route set: its Contact is not the hop next to us. */
+  #routed(message: SipMessage): boolean {
+    if (message.kind === "request") return false;
+    const { headers } = this.transactions.requestOf(message) ?? {};
+    return headers !== undefined && headers.has("Route") && headers.get("To")?.params.has("tag") === true;
+  }
+
+  repair(message: SipMessage, flow: Flow, endpoint: Endpoint): void {
+    for (const repair of this.repairs) repair(message, flow, endpoint);
   }
 
   #first(take: (owner: DialogOwner) => boolean): boolean {

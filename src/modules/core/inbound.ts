@@ -131,6 +131,7 @@ export class Inbound {
     const { host } = context.flow.remote;
     if (endpoint) {
       context.endpoint = endpoint;
+      context.flow.peer = endpoint.id;
       this.unidentified.forget(host);
       return;
     }

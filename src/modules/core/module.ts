@@ -13,7 +13,7 @@ import {
 import { parseNameAddr } from "../../sip/message/name_addr.ts";
 import { parseUri, type Uri } from "../../sip/message/uri.ts";
 import { timerValues } from "../../sip/transaction/timers.ts";
-import { Engine } from "./engine.ts";
+import { Engine, type Repair } from "./engine.ts";
 import { addDefaults, addProxy } from "./headers.ts";
 import { Inbound } from "./inbound.ts";
 import { Listeners } from "./listeners.ts";
@@ -105,6 +105,7 @@ export default defineModule({
         stages: ctx.use(stages),
         request: (incoming) => inbound.request(incoming),
         malformed: (fault, flow) => inbound.malformed(fault, flow),
+        endpoint: (id) => ctx.objects.endpoint(id),
         outboundProxy,
         get credentials() {
           return ctx.find(outboundAuthenticator);
@@ -159,6 +160,17 @@ function stackFor(engine: Engine, user: ServiceUser): SipStack {
     claim(owner) {
       engine.owners.add(owner);
       user.onRelease(() => engine.owners.delete(owner));
+    },
+    repair(run) {
+      const guarded: Repair = (message, flow, endpoint) => {
+        try {
+          run(message, flow, endpoint);
+        } catch (error) {
+          user.fault("repair", error);
+        }
+      };
+      engine.repairs.add(guarded);
+      user.onRelease(() => engine.repairs.delete(guarded));
     },
     localContact: (towards, name) => engine.localContact(towards, name),
     prepare: (message, endpoint, destination, answers) => engine.prepare(message, endpoint, destination, answers),

@@ -6,6 +6,7 @@ import type { ClientHandlers, ClientTransaction } from "../../sip/transaction/la
 import type { Destination, Flow } from "../../sip/transport/flow.ts";
 import type { Timer } from "../../world/world.ts";
 import type { Engine } from "./engine.ts";
+import { cleanTo, withoutPrivate } from "./private_params.ts";
 
 /** Who answers challenges. */
 export type Credentials = Pick<OutboundAuthenticator, "answer">;
@@ -69,7 +70,9 @@ export class Sending implements OutboundRequest {
 
   #send(destination: Destination): void {
     const attempt = ++this.#attempt;
-    const request: SipRequest = { ...this.#request, headers: this.#request.headers.clone() };
+    const uri = withoutPrivate(this.#request.uri);
+    const request: SipRequest = { ...this.#request, uri, headers: this.#request.headers.clone() };
+    cleanTo(request.headers);
     this.engine.prepare(request, this.endpoint, destination, undefined);
     const transaction = this.engine.transactions.request(request, destination, {
       response: (response, flow) => this.#answered(response, flow, attempt),
@@ -98,6 +101,10 @@ export class Sending implements OutboundRequest {
   #answered(response: SipResponse, flow: Flow, attempt: number): void {
     if (attempt !== this.#attempt) return;
     this.#silence?.cancel();
+    if (this.endpoint) {
+      flow.peer ??= this.endpoint.id;
+      this.engine.repair(response, flow, this.endpoint);
+    }
     const { status } = response;
     if (status < 300) return this.handlers.response(response, flow);
     if ((status === 401 || status === 407) && !this.#cancelled && this.#authenticate(response)) return;

@@ -180,6 +180,12 @@ export class Transactions implements TransactionLayer, ServerHost, ClientHost {
     return this.#clients.size > 0 && this.#clients.has(`${branch} ${method}`);
   }
 
+  /** The request of ours that a response answers, while its transaction lives. */
+  requestOf(response: SipResponse): SipRequest | undefined {
+    const key = clientKey(response);
+    return key === undefined ? undefined : this.#clients.get(key)?.request;
+  }
+
   get counts(): { readonly server: number; readonly inviteServer: number; readonly client: number } {
     return { server: this.#servers.size, inviteServer: this.#inviteServers, client: this.#clients.size };
   }

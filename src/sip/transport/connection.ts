@@ -23,6 +23,7 @@ export class Connection implements Flow {
   readonly secure: boolean;
   readonly openedAt: number;
   open = true;
+  peer: string | undefined;
   trusted = false;
   #heardAt: number; // last octet
   #usedAt: number; // last message either way

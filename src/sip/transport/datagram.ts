@@ -79,6 +79,7 @@ export class DatagramFlow implements Flow {
   readonly reliable = false;
   readonly secure = false;
   usedAt: number;
+  peer: string | undefined;
   #local: SocketAddress | undefined;
 
   constructor(readonly owner: DatagramTransport, readonly remote: SocketAddress) {

@@ -14,6 +14,8 @@ export interface Flow {
   readonly local: SocketAddress;
   readonly remote: SocketAddress;
   readonly open: boolean;
+  /** Who was last recognised on it; whoever identifies senders writes it. */
+  peer?: string | undefined;
   /** False when it could not be handed to the kernel (closed, peer unreachable, over the unsent limit). */
   send(bytes: Uint8Array): boolean;
   /** Called once when the connection closed; never for UDP. Returns the way to stop listening. */

@@ -58,6 +58,8 @@ export interface TransportLayer {
   respond(response: SipResponse, flow: Flow): boolean;
   /** The address peers over there reach us at: Via sent-by, Contact. The listening port, also of outgoing connections. */
   sentBy(towards: Destination | Flow): SocketAddress | undefined;
+  /** Id of the transport object that would carry it; undefined: none fits. */
+  transportFor(towards: Destination | Flow): string | undefined;
   /** Who knows our address as seen from outside (NAT): asked before every `sentBy`. Returns the way to stop. */
   advertise(
     external: (towards: Destination | Flow, transport: string) => Partial<SocketAddress> | undefined,

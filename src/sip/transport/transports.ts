@@ -304,6 +304,12 @@ export class Transports implements TransportLayer, DatagramOwner, ConnectionOwne
     return local;
   }
 
+  transportFor(towards: Destination | Flow): string | undefined {
+    if ("id" in towards) return towards.transport;
+    if (towards.flow) return towards.flow.transport;
+    return (towards.protocol === "udp" ? this.#datagramFor(towards) : this.#streamFor(towards))?.options.id;
+  }
+
   #localAddress(towards: Destination | Flow): (SocketAddress & { readonly transport: string }) | undefined {
     if ("id" in towards) {
       const { host } = towards.local;
