@@ -1,4 +1,5 @@
 import { availableParallelism } from "node:os";
+import type { Events } from "../kernel/events.ts";
 import { ConfigError } from "../kernel/errors.ts";
 import { ExternalModules } from "../kernel/external.ts";
 import { bootKernel, type Kernel } from "../kernel/kernel.ts";
@@ -13,6 +14,7 @@ import { locate, type Location } from "./location.ts";
 import { manifestOptions, printFaults } from "./manifest_file.ts";
 import type { Rooms } from "./rooms.ts";
 import { SecretsFile } from "./secrets_file.ts";
+import { SecurityLog } from "./security_log.ts";
 import { stopGently } from "./stop.ts";
 import { systemNotify } from "./system_notify.ts";
 import { VERSION } from "./version.ts";
@@ -81,6 +83,10 @@ export const run = (rooms: Rooms): Command => ({
       await open?.close();
       return printFaults(error, terminal);
     }
+    const security = new SecurityLog((line) => terminal.err(line), process.pid);
+    kernel.host.events.all((name, data, at) => {
+      if (name === "security") security.event(data as Events["security"], at); // the name says so
+    });
     await announce(kernel, secrets, location, terminal);
     terminal.out(`ready in ${Math.round(performance.now() - started)} ms`);
     systemNotify("READY=1", process.env.NOTIFY_SOCKET);

@@ -361,6 +361,11 @@ export class Kernel implements Administration, Lifecycle {
       if (module.disabled) log.error("disabled after repeated faults, until it is reloaded");
       this.host.metrics.count(`${module.name}.faults`);
       this.host.events.emit("module.fault", { module: module.name, where, error: text });
+      this.host.events.emit("security", {
+        event: "ModuleFault",
+        severity: "Error",
+        fields: { Module: module.name, Disabled: String(module.disabled) },
+      });
     });
   }
 }

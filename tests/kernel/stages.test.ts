@@ -117,7 +117,8 @@ test("a handler that throws fails that request with 500, is counted, logged and 
   expect(await stages.inbound(context())).toMatchObject({ status: 500 });
   expect(kernel.host.metrics.counters.get("a.faults")).toBe(1);
   expect(log[0]).toMatchObject({ level: "error", module: "a", text: 'stage nat failed: no "way"\\x0d\\x0aout' });
-  expect(told).toEqual([["module.fault", { module: "a", where: "stage nat", error: 'no "way"\r\nout' }]]);
+  expect(told[0]).toEqual(["module.fault", { module: "a", where: "stage nat", error: 'no "way"\r\nout' }]);
+  expect(told[1]).toMatchObject(["security", { event: "ModuleFault", fields: { Module: "a" } }]);
 });
 
 test("five faults within a minute disable the module until it is reloaded; other modules go on", async () => {
