@@ -4,8 +4,12 @@ import core from "./modules/core/module.ts";
 import dialplan from "./modules/dialplan.ts";
 import dlg_options from "./modules/dlg_options.ts";
 import endpoint_identifier_anonymous from "./modules/endpoint_identifier_anonymous.ts";
+import endpoint_identifier_ip from "./modules/endpoint_identifier_ip/module.ts";
 import endpoint_identifier_user from "./modules/endpoint_identifier_user.ts";
 import management from "./modules/management/module.ts";
+import nat from "./modules/nat/module.ts";
+import outbound_authenticator_digest from "./modules/outbound_authenticator_digest.ts";
+import qualify from "./modules/qualify.ts";
 import registrar from "./modules/registrar/module.ts";
 import sdp_rtp from "./modules/sdp_rtp/module.ts";
 import session from "./modules/session/module.ts";
@@ -18,8 +22,12 @@ export const catalog: readonly AnyModule[] = [
   dialplan,
   dlg_options,
   endpoint_identifier_anonymous,
+  endpoint_identifier_ip,
   endpoint_identifier_user,
   management,
+  nat,
+  outbound_authenticator_digest,
+  qualify,
   registrar,
   sdp_rtp,
   session,
