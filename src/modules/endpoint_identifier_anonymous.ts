@@ -16,7 +16,15 @@ export default defineModule({
     const offered = ctx.use(identifiers);
     const strangers = () => ctx.objects.endpoints().filter(({ id }) => id === NAME || id.startsWith(`${NAME}@`));
 
+    let waiting = false;
+    /** When every identifier and endpoint is there. */
+    const warnSoon = () => {
+      if (waiting) return;
+      waiting = true;
+      ctx.world.after(0, warn);
+    };
     const warn = () => {
+      waiting = false;
       const found = strangers();
       if (found.length === 0) return;
       const authenticated = ctx.objects.endpoints().filter(({ auth }) => auth.length > 0);
@@ -46,7 +54,7 @@ export default defineModule({
       if (endpoint) ctx.metrics.count("matched");
       return { endpoint, looked, result: endpoint ? "matched" : "no such endpoint" };
     });
-    ctx.objects.onChange("endpoint", warn);
-    ctx.world.after(0, warn); // when every identifier is there
+    ctx.objects.onChange("endpoint", warnSoon);
+    warnSoon();
   },
 });
