@@ -74,7 +74,7 @@ export class Simulation {
   /** Draws all calls; they happen as time advances. `target`: "address:port" of the server. */
   start(target: string): void {
     for (let at = 0; at < this.plan.calls; at++) {
-      const name = `n${at}`;
+      const name = `7${at}`;
       const draw = this.#random.below(100);
       this.#fates.set(name, {
         ringMs: this.#random.below(4000),
