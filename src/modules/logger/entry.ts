@@ -1,0 +1,42 @@
+// One message as text for a human.
+import type { Observation } from "../../kernel/stages.ts";
+
+/** What a message is, read from its octets without the parser: also junk is shown. */
+export interface Seen {
+  readonly kind: "request" | "response" | "junk";
+  /** Of a response: that of its CSeq. */
+  readonly method: string | undefined;
+}
+
+export function lookAt(text: string): Seen {
+  const [, cseq] = /\r?\ncseq[ \t]*:[ \t]*\d+[ \t]+([!-~]+)/i.exec(text) ?? [];
+  if (/^SIP\/2\.0 \d{3}/i.test(text)) return { kind: "response", method: cseq };
+  const [, method] = /^([!-~]{1,64}) [^\r\n]+ SIP\/\d\.\d\r?\n/i.exec(text) ?? [];
+  return method === undefined ? { kind: "junk", method: undefined } : { kind: "request", method };
+}
+
+/** The lines of the entry as Asterisk's administrators know it. */
+export function entryLines(
+  { direction, bytes, flow }: Observation,
+  text: string,
+  seen: Seen,
+  mask: boolean,
+): readonly string[] {
+  const verb = direction === "in" ? "Received" : "Transmitting";
+  const way = direction === "in" ? "from" : "to";
+  const host = flow.remote.host.includes(":") ? `[${flow.remote.host}]` : flow.remote.host;
+  const peer = `${flow.protocol.toUpperCase()}:${host}:${flow.remote.port}`;
+  if (seen.kind === "junk") return [`Unparsable packet (${bytes.length} bytes) ${way} ${peer}`];
+  const shown = mask ? text.replace(/\b(response|cnonce)=("[^"]*"|[^,\s]+)/gi, "$1=***") : text;
+  const lines = printable(shown).replace(/\n+$/, "").split("\n");
+  return [`<--- ${verb} SIP ${seen.kind} (${bytes.length} bytes) ${way} ${peer} --->`, ...lines, ""];
+}
+
+/** CRLF as LF; what is no text of one line as \xNN. */
+function printable(text: string): string {
+  // deno-lint-ignore no-control-regex -- these are what must not reach a terminal
+  return text.replaceAll("\r\n", "\n").replace(/[\0-\x08\x0b-\x1f\x7f-\x9f]/g, escape)
+    .replace(/[\udc80-\udcff]/g, (unit) => `\\x${(unit.charCodeAt(0) - 0xdc00).toString(16)}`);
+}
+
+const escape = (unit: string) => `\\x${unit.charCodeAt(0).toString(16).padStart(2, "0")}`;
