@@ -6,6 +6,7 @@ import dlg_options from "./modules/dlg_options.ts";
 import endpoint_identifier_anonymous from "./modules/endpoint_identifier_anonymous.ts";
 import endpoint_identifier_ip from "./modules/endpoint_identifier_ip/module.ts";
 import endpoint_identifier_user from "./modules/endpoint_identifier_user.ts";
+import logger from "./modules/logger/module.ts";
 import management from "./modules/management/module.ts";
 import nat from "./modules/nat/module.ts";
 import outbound_authenticator_digest from "./modules/outbound_authenticator_digest.ts";
@@ -24,6 +25,7 @@ export const catalog: readonly AnyModule[] = [
   endpoint_identifier_anonymous,
   endpoint_identifier_ip,
   endpoint_identifier_user,
+  logger,
   management,
   nat,
   outbound_authenticator_digest,
