@@ -1,7 +1,14 @@
 import * as v from "valibot";
 import { type CheckContext, defineModule } from "../kernel/module.ts";
 import { bool, integer } from "../kernel/schema.ts";
-import { dialplan, type DialplanContext, dialplanEngine, type DialplanOptions } from "../kernel/services.ts";
+import {
+  dialplan,
+  type DialplanContext,
+  dialplanEngine,
+  type DialplanHost,
+  type DialplanOptions,
+  hostWorld,
+} from "../kernel/services.ts";
 
 const step = v.pipe(v.string(), v.minLength(1), v.maxLength(4096));
 const steps = v.union([step, v.pipe(v.array(step), v.minLength(1), v.maxLength(1000))]);
@@ -55,7 +62,11 @@ export default defineModule({
     });
   },
   setup(ctx) {
-    const running = ctx.use(dialplanEngine).start(read(ctx.options), ctx);
+    const { sessions, objects, events, log, metrics } = ctx;
+    // Steps that run when the module is reloaded go on: their timers are not the module's.
+    const world = ctx.use(hostWorld);
+    const host: DialplanHost = { sessions, objects, events, log, metrics, world, use: ctx.use, find: ctx.find };
+    const running = ctx.use(dialplanEngine).start(read(ctx.options), host);
     ctx.provide(dialplan, running);
     ctx.sessions.answerer({
       lookup: (context, extension) => running.lookup(context, extension),

@@ -2,7 +2,7 @@
 import type { Endpoint } from "../../kernel/endpoint.ts";
 import { KeyedQueue } from "../../kernel/keyed_queue.ts";
 import type { ClientHandlers, IncomingRequest } from "../../sip/transaction/layer.ts";
-import type { DialogOwner, OutboundRequest, Stages } from "../../kernel/services.ts";
+import type { DialogOwner, Lifecycle, OutboundRequest, Stages } from "../../kernel/services.ts";
 import type { Malformed, SipMessage, SipRequest, SipResponse } from "../../sip/message/message.ts";
 import type { Uri } from "../../sip/message/uri.ts";
 import { writeUri } from "../../sip/message/uri.ts";
@@ -23,6 +23,7 @@ export type Repair = (message: SipMessage, flow: Flow, endpoint: Endpoint) => vo
 
 /** What the engine needs of the module that runs now. */
 export interface EngineHost {
+  readonly lifecycle: Lifecycle;
   readonly stages: Stages;
   /** A request outside of dialogs. */
   request(incoming: IncomingRequest): void;
@@ -45,7 +46,6 @@ export class Engine {
   readonly rates: Rates;
   readonly owners = new Set<DialogOwner>();
   readonly repairs = new Set<Repair>();
-  stopping = false;
   #host: EngineHost | undefined;
 
   constructor(readonly world: World, limits: Limits, keepAliveSeconds: number) {
@@ -63,6 +63,11 @@ export class Engine {
       ack: (request, flow) => void this.#first((owner) => owner.ack(request, flow)),
       stray: (response, flow) => void this.#first((owner) => owner.stray(response, flow)),
     }, { timers: timerValues, rport: true });
+  }
+
+  /** Graceful shutdown has begun. */
+  get stopping(): boolean {
+    return this.#host?.lifecycle.stopping ?? false;
   }
 
   attach(host: EngineHost, limits: Limits, keepAliveSeconds: number): void {

@@ -5,6 +5,7 @@ import {
   hostWorld,
   type Identifiers,
   identifiers,
+  lifecycle,
   outboundAuthenticator,
   type SipStack,
   stack,
@@ -103,6 +104,7 @@ export default defineModule({
     engine.attach(
       {
         stages: ctx.use(stages),
+        lifecycle: ctx.use(lifecycle),
         request: (incoming) => inbound.request(incoming),
         malformed: (fault, flow) => inbound.malformed(fault, flow),
         endpoint: (id) => ctx.objects.endpoint(id),
