@@ -68,13 +68,14 @@ export function openLinuxIo(core: Core): PacketIo {
   const shorts = new Uint16Array(core.memory.buffer);
   // epoll_event is packed on x86-64 only
   const stride = process.arch === "x64" ? 3 : 4;
-  const events = new Uint32Array(EVENTS * stride);
+  // Views of an ArrayBuffer of their own: a small typed array keeps its elements in the heap, and they may move.
+  const events = new Uint32Array(new ArrayBuffer(EVENTS * stride * 4));
   const eventsAt = ptr(events);
   const tagAt = stride === 3 ? 1 : 2;
   const scratch = new DataView(new ArrayBuffer(64));
   const scratchAt = ptr(scratch);
   const valueAt = place(scratchAt, 32);
-  const length = new Uint32Array(1);
+  const length = new Uint32Array(new ArrayBuffer(4));
   const lengthAt = ptr(length);
   const descriptors = new Int32Array(SLOTS * 2).fill(-1); // by slot << 1 | rtcp
   const hosts = new Map<number, { host: string; port: number; rtcpPort: number; dscp: number }>();
