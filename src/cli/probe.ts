@@ -224,7 +224,7 @@ async function conclude(
   if (plan.json) {
     terminal.out(JSON.stringify({ registered: plan.register, calls: results }, undefined, 2));
   } else {
-    terminal.out(ladder(agent, plan));
+    if (reports.length < 2) terminal.out(ladder(agent, plan));
     if (plan.target === undefined) terminal.out("registered");
     else if (results.length === 1) { for (const line of describe(results[0] as Result)) terminal.out(line); }
     else terminal.out(summary(results));
@@ -281,9 +281,10 @@ function* describe(result: Result): Generator<string> {
     return;
   }
   const ms = (value: number | undefined) => value === undefined ? "-" : `${value.toFixed(0)} ms`;
+  const ringing = result.ringMs === undefined ? "" : ` (ringing after ${ms(result.ringMs)})`;
   const expected = result.packetsReceived + result.lost;
   const loss = expected === 0 ? 0 : 100 * result.lost / expected;
-  yield `answered after ${ms(result.answerMs)} (ringing after ${ms(result.ringMs)}), codec ${result.codec}`;
+  yield `answered after ${ms(result.answerMs)}${ringing}, codec ${result.codec}`;
   yield `sent ${result.packetsSent} packets, received ${result.packetsReceived}, lost ${result.lost} (${
     loss.toFixed(1)
   } %), ` +

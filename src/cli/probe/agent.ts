@@ -3,7 +3,7 @@ import type { MediaPlane } from "../../kernel/media.ts";
 import { Dialogs } from "../../sip/dialog/dialogs.ts";
 import type { Challenges, DialogHost, SentInvite } from "../../sip/dialog/host.ts";
 import { headerList } from "../../sip/message/header_list.ts";
-import type { Malformed, SipMessage, SipRequest, SipResponse } from "../../sip/message/message.ts";
+import type { SipMessage, SipRequest, SipResponse } from "../../sip/message/message.ts";
 import { reply, statelessTag } from "../../sip/message/reply.ts";
 import { type SipUri, sipUri, type Uri, writeHost, writeUri } from "../../sip/message/uri.ts";
 import type { ClientHandlers, IncomingRequest, TransactionUser } from "../../sip/transaction/layer.ts";
@@ -73,15 +73,16 @@ export class Agent implements TransportListener, TransactionUser {
   // ---- what the library below reports ------------------------------------------------------------------------------
 
   message(message: SipMessage, flow: Flow): void {
-    this.#note("in", message);
     this.transactions.message(message, flow);
   }
 
-  observed(): void {}
-
-  malformed(fault: Malformed): void {
-    this.#rung("in", `malformed message: ${fault.why}`);
+  /** Every message as it was on the wire becomes a rung of the ladder, retransmissions and ACKs too. */
+  observed(direction: "in" | "out", bytes: Uint8Array): void {
+    if (this.rungs.length >= MOST_RUNGS) return;
+    this.rungs.push({ atMs: this.options.world.now() - this.#startedAt, direction, text: rungText(bytes) });
   }
+
+  malformed(): void {} // its rung shows what came
 
   unreachable(flow: Flow): void {
     this.transactions.broken(flow);
@@ -96,7 +97,6 @@ export class Agent implements TransportListener, TransactionUser {
     if (this.dialogs.request(incoming)) return;
     const answer = (status: number, reason: string) => {
       const response = reply(request, status, reason, { Allow: ALLOW }, undefined, statelessTag(request));
-      this.#note("out", response);
       incoming.reply(response);
     };
     if (request.headers.get("To")?.params.has("tag")) answer(481, "Call/Transaction Does Not Exist");
@@ -181,7 +181,6 @@ export class Agent implements TransportListener, TransactionUser {
     let cancelled = false;
     const challenges: Challenges = { rounds: 0, nonces: new Map() };
     const attempt = (request: SipRequest, destination: Destination): void => {
-      this.#note("out", request);
       const transaction = this.transactions.request(request, destination, {
         response: (response, flow) => {
           const answer = cancelled ? undefined : this.#credentials(request, response, challenges);
@@ -230,29 +229,22 @@ export class Agent implements TransportListener, TransactionUser {
         if (message.kind === "request" && !message.headers.has("Max-Forwards")) {
           message.headers.append("Max-Forwards", "70");
         }
-        this.#note("out", message);
       },
       credentials: (request, challenge, history) => this.#credentials(request, challenge, history),
     };
   }
-
-  #note(direction: Rung["direction"], message: SipMessage): void {
-    this.#rung(
-      direction,
-      message.kind === "request"
-        ? `${message.method} ${writeUri(message.uri)}`
-        : `${message.status} ${message.reason} (${message.headers.get("CSeq")?.method ?? "?"})`,
-    );
-  }
-
-  #rung(direction: Rung["direction"], text: string): void {
-    if (this.rungs.length < MOST_RUNGS) {
-      this.rungs.push({ atMs: this.options.world.now() - this.#startedAt, direction, text });
-    }
-  }
 }
 
 const MOST_RUNGS = 200;
+const START_OCTETS = 2048;
+
+/** The start line of a message; of a response with the method it answers. */
+function rungText(bytes: Uint8Array): string {
+  const text = new TextDecoder("latin1").decode(bytes.subarray(0, START_OCTETS));
+  const start = text.slice(0, text.indexOf("\r\n")).replace(/ ?SIP\/2\.0 ?/, "");
+  const method = text.startsWith("SIP/2.0 ") ? /^CSeq\s*:\s*\d+\s+(\S+)/im.exec(text)?.[1] : undefined;
+  return method === undefined ? start : `${start} (${method})`;
+}
 
 /** The same request again with CSeq + 1 and the credentials. */
 function withCredentials(request: SipRequest, credentials: readonly (readonly [string, string])[]): SipRequest {

@@ -1,6 +1,7 @@
+import * as v from "valibot";
 import { ExternalModules } from "../../kernel/external.ts";
 import { checkManifest } from "../../kernel/kernel.ts";
-import { parseHostPort, type SipUri, sipUri } from "../../sip/message/uri.ts";
+import { type SipUri, sipUri } from "../../sip/message/uri.ts";
 import type { World } from "../../world/world.ts";
 import { WrongUse } from "../command.ts";
 import { locate } from "../location.ts";
@@ -43,19 +44,20 @@ export async function manifestPeer(
     const names = Array.isArray(endpoint.values.auth) ? endpoint.values.auth : [];
     return auths.filter((auth) => names.includes(auth.id)).map((auth) => ({ endpoint, auth }));
   })[0];
-  const binds = objects.filter((o) => o.type === "transport").map((o) => text(o.values.bind) ?? "");
   return {
-    server: serverOf(binds),
+    server: serverOf(objects.filter((o) => o.type === "transport").map((o) => o.values.bind)),
     user: account ? text(account.auth.values.username) ?? account.endpoint.id : as,
     password: account && text(account.auth.values.password),
   };
 }
 
-/** Where a program on this machine reaches the first UDP (else any) transport. */
-function serverOf(binds: readonly string[]): SipUri | undefined {
-  const bind = binds.find((b) => b.startsWith("udp:")) ?? binds[0];
-  const place = bind === undefined ? undefined : parseHostPort(bind.replace(/^\w+:(?=[^:]*[:.[])/, ""));
+const bindSchema = v.object({ protocol: v.string(), host: v.string(), port: v.number() });
+
+/** Where a program on this machine reaches the first UDP (else any) transport; `binds` as core's schema made them. */
+function serverOf(binds: readonly unknown[]): SipUri | undefined {
+  const all = binds.flatMap((bind) => v.is(bindSchema, bind) ? [bind] : []);
+  const place = all.find((bind) => bind.protocol === "udp") ?? all[0];
   if (place === undefined) return undefined;
   const host = place.host === "0.0.0.0" ? "127.0.0.1" : place.host === "::" ? "::1" : place.host;
-  return sipUri("", host, { port: place.port ?? 5060 });
+  return sipUri("", host, { port: place.port });
 }
