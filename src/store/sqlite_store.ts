@@ -27,14 +27,16 @@ interface Waiting {
 }
 
 /**
- * `Store` over one SQLite file: WAL, synchronous=FULL, group commit. What was answered "stored" survives kill -9 and power
- * loss. A locked file is waited for until the deadline, a full disk is answered at once; both heal without a restart.
+ * `Store` over one SQLite file: write-ahead log, group commit, one sync per group off the event loop. What was answered
+ * "stored" survives kill -9 and power loss. A locked file is waited for until the deadline, a full disk is answered at once; both heal without a restart.
  */
 export class SqliteStore implements Store {
   #file: StoreFile | undefined;
   #waiting: Waiting[] = [];
   #waitingChanges = 0;
   #scheduled = false;
+  /** The group whose sync is under way. */
+  #syncing: readonly Waiting[] = [];
   #away = false;
   #closed = false;
   #sweepAt: number;
@@ -75,14 +77,16 @@ export class SqliteStore implements Store {
     });
   }
 
-  /** Writes what waits, then closes the file. */
+  /** Writes what waits, then closes the file: that syncs it. */
   close(): void {
     if (this.#closed) return;
-    this.#commit();
+    const written = this.#transact();
     this.#closed = true;
-    this.#answer({ kind: "unavailable", why: "closed" });
     this.#file?.close();
     this.#file = undefined;
+    const stored: Written = { kind: "stored" };
+    answer(this.#syncing, stored);
+    answer(this.#take(), written ? stored : { kind: "unavailable", why: "closed" });
   }
 
   #deadline(): number {
@@ -118,8 +122,30 @@ export class SqliteStore implements Store {
     });
   }
 
+  /** One transaction and one sync for all that waits; a sync under way is waited for, and more gather meanwhile. */
   #commit(): void {
-    if (this.#waiting.length === 0) return;
+    if (this.#waiting.length === 0 || this.#syncing.length > 0) return;
+    const file = this.#transact();
+    if (!file) return;
+    const group = this.#take();
+    this.#syncing = group;
+    const late = this.options.world.after(this.options.deadlineMs ?? 2000, () => {
+      answer(group, { kind: "unavailable", why: "the disk does not answer" });
+    });
+    file.sync().then(
+      () => answer(group, { kind: "stored" }),
+      (error: unknown) => {
+        if (!this.#closed) answer(group, { kind: "unavailable", why: this.#failed(error) });
+      },
+    ).finally(() => {
+      late.cancel();
+      this.#syncing = [];
+      if (this.#waiting.length > 0) this.#schedule(0);
+    });
+  }
+
+  /** Puts all that waits into the file; undefined when it cannot, and then whoever may wait no longer was answered. */
+  #transact(): StoreFile | undefined {
     try {
       const file = this.#open();
       file.transaction(() => {
@@ -127,26 +153,28 @@ export class SqliteStore implements Store {
         this.#sweep(file);
       });
       this.#healed();
-      this.#answer({ kind: "stored" });
+      return file;
     } catch (error) {
       const why = this.#failed(error);
-      if (!worthWaiting(error)) return this.#answer({ kind: "unavailable", why });
-      this.#giveUpLate(why);
-      if (this.#waiting.length > 0) this.#schedule(LOCK_RETRY_MS);
+      if (worthWaiting(error)) {
+        this.#giveUpLate(why);
+        if (this.#waiting.length > 0) this.#schedule(LOCK_RETRY_MS);
+      } else answer(this.#take(), { kind: "unavailable", why });
+      return undefined;
     }
+  }
+
+  #take(): readonly Waiting[] {
+    const taken = this.#waiting;
+    this.#waiting = [];
+    this.#waitingChanges = 0;
+    return taken;
   }
 
   #sweep(file: StoreFile): void {
     if (this.options.world.now() < this.#sweepAt) return;
     this.#sweepAt = this.options.world.now() + SWEEP_MS;
     file.dropExpired(this.options.world.wallClock());
-  }
-
-  #answer(written: Written): void {
-    const answered = this.#waiting;
-    this.#waiting = [];
-    this.#waitingChanges = 0;
-    for (const { done } of answered) done(written);
   }
 
   #giveUpLate(why: string): void {
@@ -198,6 +226,11 @@ export class SqliteStore implements Store {
   #healed(): void {
     this.#away = false;
   }
+}
+
+/** A promise keeps its first answer: late ones change nothing. */
+function answer(group: readonly Waiting[], written: Written): void {
+  for (const { done } of group) done(written);
 }
 
 function isLock(error: unknown): boolean {
