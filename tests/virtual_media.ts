@@ -33,21 +33,27 @@ export class VirtualMedia implements MediaPlane {
   readonly workers = 1;
   readonly streams = new Set<VirtualAudio>();
   readonly conferences = new Map<string, Set<VirtualAudio>>();
+  readonly #ports = new Set<number>();
   #ids = 0;
 
   constructor(readonly world: Pick<World, "after">) {}
+
+  closed(stream: VirtualAudio): void {
+    this.streams.delete(stream);
+    this.#ports.delete(stream.local.port);
+  }
 
   get counts(): { readonly streams: number; readonly conferences: number } {
     return { streams: this.streams.size, conferences: this.conferences.size };
   }
 
   open(options: Parameters<MediaPlane["open"]>[0]): Promise<MediaStream> {
-    const taken = new Set([...this.streams].map((s) => s.local.port));
     const [first, last] = options.ports;
     for (let port = first + (first & 1); port < last; port += 2) {
-      if (taken.has(port)) continue;
+      if (this.#ports.has(port)) continue;
       const stream = new VirtualAudio(this, ++this.#ids, { host: options.host, port });
       this.streams.add(stream);
+      this.#ports.add(port);
       return Promise.resolve(stream);
     }
     return Promise.reject(new NoPort(`no free port in ${first}-${last}`));
@@ -189,7 +195,7 @@ export class VirtualAudio implements MediaStream {
     this.#player?.done(false);
     this.#leave();
     this.#closed = true;
-    this.plane.streams.delete(this);
+    this.plane.closed(this);
   }
 
   #alive(): void {

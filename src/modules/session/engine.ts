@@ -49,6 +49,7 @@ export class SessionEngine {
   readonly channelsById = new Map<string, SessionChannel>();
   #handlers: readonly SdpHandler[] = [];
   #answerers: readonly CallAnswerer[] = [];
+  readonly #calls = new Map<string, number>(); // channels by endpoint
   #names = 0;
   #ctx: SessionContext | undefined;
   #stack: SipStack | undefined;
@@ -107,7 +108,10 @@ export class SessionEngine {
   }
 
   gone(channel: SessionChannel, message: SipMessage | undefined): void {
-    this.channelsById.delete(channel.id);
+    if (!this.channelsById.delete(channel.id)) return;
+    const left = this.#count(channel.endpoint) - 1;
+    if (left > 0) this.#calls.set(channel.endpoint.id, left);
+    else this.#calls.delete(channel.endpoint.id);
     if (message?.kind !== "request") return;
     this.supplements.incoming(message, channel).catch((error: unknown) => this.fault("supplement", error));
   }
@@ -164,7 +168,7 @@ export class SessionEngine {
     });
     if (!session) throw new SipError(400, "Missing or Bad Contact"); // verify saw one, so this is ours to explain
     if (channel.ended.aborted) return; // its CANCEL was here first
-    this.channelsById.set(channel.id, channel);
+    this.#add(channel);
     session.provisional(100, "Trying");
     channel.variables.set(
       "SIPDOMAIN",
@@ -214,9 +218,12 @@ export class SessionEngine {
   }
 
   #count(endpoint: Endpoint): number {
-    let count = 0;
-    for (const channel of this.channelsById.values()) if (channel.endpoint.id === endpoint.id) count++;
-    return count;
+    return this.#calls.get(endpoint.id) ?? 0;
+  }
+
+  #add(channel: SessionChannel): void {
+    this.channelsById.set(channel.id, channel);
+    this.#calls.set(channel.endpoint.id, this.#count(channel.endpoint) + 1);
   }
 
   // ---- calls that go out ------------------------------------------------------------------------------------------
@@ -258,7 +265,7 @@ export class SessionEngine {
       channel.user,
       { invite, localTag, contact },
     );
-    this.channelsById.set(channel.id, channel);
+    this.#add(channel);
     channel.bind(session);
     const offer = await channel.offer();
     if (!offer) {
