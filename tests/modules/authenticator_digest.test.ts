@@ -8,7 +8,12 @@ const REALM = "patchbay";
 
 const patchbay = (core: Readonly<Record<string, unknown>> = {}) =>
   server({
-    core: { transports: TRANSPORTS, endpoints: { alice: { password: "secret" } }, ...core },
+    core: {
+      transports: TRANSPORTS,
+      endpoints: { alice: { password: "secret" } },
+      global: { defaultAuthAlgorithmsUas: ["SHA-256", "MD5"] },
+      ...core,
+    },
     endpoint_identifier_user: {},
     authenticator_digest: {},
   });
@@ -79,7 +84,7 @@ async function statusWith(peer: Peer, authorization: string | readonly string[],
   return statusOf(await peer.ask(request({ ...ask, authorization: list })));
 }
 
-test("SHA-256 is offered before MD5, and both let alice in", async () => {
+test("SHA-256 is offered before MD5 when asked for, and both let alice in", async () => {
   const peer = await (await patchbay()).peer();
   const challenge = await challenged(peer);
   expect(challengesOf(challenge).map((one) => [one.get("algorithm"), one.get("qop"), one.get("realm")]))

@@ -48,7 +48,7 @@ const fields = {
   },
   global: {
     /** Algorithms offered to senders nobody knows, and by auth objects that name none. */
-    defaultAuthAlgorithmsUas: algorithms(["SHA-256", "MD5"]),
+    defaultAuthAlgorithmsUas: algorithms(["MD5"]),
   },
 };
 
@@ -128,7 +128,7 @@ class Accounts {
   }
 
   get #defaults(): readonly DigestAlgorithm[] {
-    return this.ctx.fieldsOf("global", "")?.defaultAuthAlgorithmsUas ?? ["SHA-256", "MD5"];
+    return this.ctx.fieldsOf("global", "")?.defaultAuthAlgorithmsUas ?? ["MD5"];
   }
 }
 
