@@ -4,7 +4,7 @@ import { parseInteger } from "../../sip/message/integer.ts";
 import type { SipRequest } from "../../sip/message/message.ts";
 import { splitList } from "../../sip/message/params.ts";
 import { type SipUri, writeUri } from "../../sip/message/uri.ts";
-import type { AorSettings } from "./aor.ts";
+import type { Aor } from "../../kernel/aor.ts";
 
 export interface AskedContact {
   readonly uri: SipUri;
@@ -42,7 +42,7 @@ const MAX_URI = 511;
 const MAX_HOST = 255;
 const MAX_PATH = { octets: 4096, entries: 20 };
 
-export function readAsked(request: SipRequest, aor: AorSettings): Asked | Refusal {
+export function readAsked(request: SipRequest, aor: Aor): Asked | Refusal {
   const { headers } = request;
   const written = headers.texts("Contact").reduce((count, text) => count + splitList(text).length, 0);
   const values = headers.all("Contact");
@@ -68,7 +68,7 @@ export function readAsked(request: SipRequest, aor: AorSettings): Asked | Refusa
 }
 
 /** 0 stays 0: it removes. */
-function clamp(seconds: number, aor: AorSettings): number {
+function clamp(seconds: number, aor: Aor): number {
   if (seconds === 0) return 0;
   return Math.max(aor.minimumExpiration, Math.min(seconds, aor.maximumExpiration));
 }
@@ -85,7 +85,7 @@ function readQ(text: string | undefined): number {
   return text !== undefined && /^(0(\.\d{0,3})?|1(\.0{0,3})?)$/.test(text) ? Number(text) : 1;
 }
 
-function tooBrief(aor: AorSettings): Refusal {
+function tooBrief(aor: Aor): Refusal {
   return {
     kind: "refusal",
     status: 423,
@@ -95,7 +95,7 @@ function tooBrief(aor: AorSettings): Refusal {
 }
 
 /** RFC 3327: the proxies between the phone and us. */
-function readPath({ headers }: SipRequest, aor: AorSettings): readonly string[] | Refusal {
+function readPath({ headers }: SipRequest, aor: Aor): readonly string[] | Refusal {
   if (!aor.supportPath || !headers.has("Path")) return [];
   if (!headers.all("Supported").some((tag) => tag.toLowerCase() === "path")) {
     return { kind: "refusal", status: 420, reason: "Bad Extension", headers: { Unsupported: "path" } };

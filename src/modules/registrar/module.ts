@@ -1,4 +1,5 @@
 import * as v from "valibot";
+import { type Aor, aorOf } from "../../kernel/aor.ts";
 import { defineModule, type ModuleContext } from "../../kernel/module.ts";
 import { bool, seconds } from "../../kernel/schema.ts";
 import { securityEvent } from "../../kernel/security.ts";
@@ -8,7 +9,6 @@ import type { SipRequest, SipResponse } from "../../sip/message/message.ts";
 import { reply } from "../../sip/message/reply.ts";
 import { writeHost } from "../../sip/message/uri.ts";
 import type { Flow } from "../../sip/transport/flow.ts";
-import { aorFields, type AorSettings } from "./aor.ts";
 import { chooseAor } from "./aor_choice.ts";
 import { type Asked, type AskedContact, readAsked, type Refusal } from "./asked.ts";
 import { Availability } from "./availability.ts";
@@ -18,7 +18,6 @@ import { planChanges } from "./plan.ts";
 import { contactRoutes } from "./routes.ts";
 
 const fields = {
-  aor: aorFields,
   global: {
     /** Between sweeps for contacts a timer missed; 0: none. */
     contactExpirationCheckInterval: seconds(30),
@@ -95,15 +94,15 @@ class Registrar {
   /** Permanent contacts of all aors. */
   configure(kept: Handover | undefined): void {
     const aors = this.ctx.objects.all("aor");
-    const configured = aors.map(({ id }) => [id, this.ctx.fieldsOf("aor", id)?.contact ?? []] as const);
+    const configured = aors.map(({ id }) => [id, aorOf(this.ctx.objects, id)?.contact ?? []] as const);
     this.bindings.setPermanent(new Map(configured), kept);
   }
 
   /** Until the store was read nothing is answered 2xx; it is asked again each second. */
-  async load(kept: Handover | undefined): Promise<void> {
+  async load(kept: Handover | undefined, again = false): Promise<void> {
     if (await this.bindings.load(kept)) return;
-    this.ctx.log.error("the store is away: registrations are answered 500 until it is back");
-    this.ctx.world.after(RETRY_LOAD_MS, () => void this.load(kept));
+    if (!again) this.ctx.log.error("the store is away: registrations are answered 500 until it is back");
+    this.ctx.world.after(RETRY_LOAD_MS, () => void this.load(kept, true));
   }
 
   sweep(): void {
@@ -126,7 +125,7 @@ class Registrar {
       return this.#refuse(inbound, { ...NOT_HERE, status: 416, reason: "Unsupported URI Scheme" });
     }
     const aor = chooseAor(request, to, endpoint, this.ctx.objects);
-    const settings = aor === undefined ? undefined : this.ctx.fieldsOf("aor", aor);
+    const settings = aor === undefined ? undefined : aorOf(this.ctx.objects, aor);
     if (aor === undefined || !settings) return this.#refuse(inbound, NOT_HERE);
     if (settings.maxContacts === 0) {
       return this.#refuse(inbound, forbidden("registrar_attempt_without_registration_permitted"));
@@ -155,7 +154,7 @@ class Registrar {
     });
   }
 
-  async #apply(inbound: InboundContext, aor: string, settings: AorSettings, asked: Asked): Promise<SipResponse> {
+  async #apply(inbound: InboundContext, aor: string, settings: Aor, asked: Asked): Promise<SipResponse> {
     const { request, flow } = inbound;
     if (!this.bindings.loaded) return this.#refuse(inbound, STORE_AWAY);
     const order = { callId: request.headers.get("Call-ID") ?? "", cseq: request.headers.get("CSeq")?.number ?? 0 };
@@ -176,7 +175,7 @@ class Registrar {
   #binding(
     { request, endpoint, flow }: InboundContext,
     aor: string,
-    settings: AorSettings,
+    settings: Aor,
     asked: Asked,
     contact: AskedContact,
     old: Binding | undefined,

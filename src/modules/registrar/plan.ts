@@ -1,6 +1,6 @@
 // What a REGISTER changes: a pure function of what it asks and what is stored (RFC 3261 §10.3).
 import { equalUris } from "../../sip/message/uri.ts";
-import type { AorSettings } from "./aor.ts";
+import type { Aor } from "../../kernel/aor.ts";
 import type { Asked, AskedContact, Refusal } from "./asked.ts";
 import type { Binding } from "./binding.ts";
 
@@ -21,7 +21,7 @@ export function planChanges(
   asked: Asked,
   order: { readonly callId: string; readonly cseq: number },
   bindings: readonly Binding[],
-  aor: AorSettings,
+  aor: Aor,
 ): Plan | Refusal {
   const { added, refreshed, deleted } = match(asked, bindings);
   const touched = [...refreshed.map((r) => r.binding), ...deleted];
