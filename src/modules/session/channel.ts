@@ -369,8 +369,9 @@ export class SessionChannel implements Channel {
     this.#next(async () => {
       const first = this.answeredAt === undefined || message.kind === "request";
       if (!description && !first) return;
-      const usable = description !== undefined && await this.media.apply(description);
-      if (usable) {
+      const outcome = description && await this.media.apply(description);
+      if (outcome === "same") return;
+      if (outcome === "applied") {
         this.#noteHold();
         if (!first) this.#tell({ kind: "renegotiated" });
       } else if (message.kind === "response" && this.answeredAt === undefined) {
@@ -401,11 +402,15 @@ export class SessionChannel implements Channel {
     }, () => exchange.refuse(481, "Call Ended"));
   }
 
+  /** Not in line with the rest: who answers may want to do something with this very channel. */
   #requested(transaction: ServerTransaction): void {
-    this.#next(async () => {
-      const response = await this.engine.answerRequest(transaction.request, this);
-      this.#session?.send(transaction, response);
-    }, () => this.#session?.respond(transaction, 481, "Call/Transaction Does Not Exist"));
+    this.engine.answerRequest(transaction.request, this).then(
+      (response) => this.#session?.send(transaction, response),
+      (error: unknown) => {
+        this.engine.fault("request", error);
+        this.#session?.respond(transaction, 500, "Server Internal Error");
+      },
+    );
   }
 
   #end(end: SessionEnd): void {
@@ -419,7 +424,7 @@ export class SessionChannel implements Channel {
       ...this.describe(),
       cause,
       durationMs: this.answeredAt === undefined ? 0 : Math.max(0, now - this.answeredAt),
-      ...end.status === undefined ? {} : { status: end.status },
+      ...end.status === undefined || this.answeredAt !== undefined ? {} : { status: end.status },
     });
     this.#tell({ kind: "ended", cause, status: end.status, reason: end.why });
     this.#answering?.done();
