@@ -35,14 +35,14 @@ export const run = (rooms: Rooms): Command => ({
   details: [
     "-c         the manifest, or its folder (default: ./modules.json); what the server keeps goes to state/ beside it",
     "--workers  media threads (default: one per core beyond the first)",
-    "--grace    how long running calls may go on after SIGTERM before they get a BYE (default 3, at most 8)",
+    "--grace    how long running calls may go on after SIGTERM before they get a BYE (default 2, at most 8)",
     "--log      lowest level to show: debug, verbose, info, notice, warning, error (default info)",
     "--log-json one JSON object per line",
   ],
   async run(args, terminal) {
     const { values } = readArgs(args, { options: flags });
     const workers = readCount(values.workers, Math.max(1, availableParallelism() - 1), "workers", 1, 64);
-    const graceSeconds = readCount(values.grace, 3, "grace", 0, 8);
+    const graceSeconds = readCount(values.grace, 2, "grace", 0, 8);
     const writeLog = openLog({ lowest: level(values.log), json: values["log-json"] === true });
     const started = performance.now();
     const location = locate(values.config);
