@@ -1,3 +1,4 @@
+import { statSync } from "node:fs";
 import { join } from "node:path";
 import type { HttpEngine, HttpHost, HttpOptions, HttpServer } from "../kernel/services.ts";
 import type { World } from "../world/world.ts";
@@ -27,6 +28,7 @@ export function httpEngine(stateFolder: string, world: EngineWorld): HttpEngine 
   return {
     async start(options, host): Promise<HttpServer> {
       const tokens = new Tokens(await localToken(join(stateFolder, TOKEN_FILE), world), options.tokens);
+      if (options.tls) refuseOpenKey(options.tls.keyFile);
       const key = JSON.stringify([options.host, options.port, options.tls]);
       let listener = listening.get(key);
       if (!listener) {
@@ -42,6 +44,11 @@ export function httpEngine(stateFolder: string, world: EngineWorld): HttpEngine 
       return { url, stop: () => listener.leave(app) };
     },
   };
+}
+
+/** Throws when others on this machine can read the key. */
+function refuseOpenKey(path: string): void {
+  if ((statSync(path).mode & 0o077) !== 0) throw new Error(`${path} can be read by others: chmod 600 ${path}`);
 }
 
 /** One listening socket. It outlives a reload of the module, so that the request that asked for it is answered. */

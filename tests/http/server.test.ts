@@ -1,5 +1,6 @@
 import { afterEach, expect, test } from "bun:test";
-import { statSync } from "node:fs";
+import { chmodSync, mkdtempSync, rmSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import * as v from "valibot";
 import { TOKEN_FILE } from "../../src/http/server.ts";
@@ -200,4 +201,25 @@ test("a reload of the module that serves is answered, and listeners keep listeni
   kernel.host.events.emit("user.event", { name: "n", fields: {} });
   await event;
   socket.close();
+});
+
+test("TLS serves the same API; a key that others can read is refused", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "patchbay-tls-"));
+  const [certFile, keyFile] = [join(folder, "cert.pem"), join(folder, "key.pem")];
+  const made = Bun.spawnSync([
+    ..."openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=pbx".split(" "),
+    ...["-out", certFile, "-keyout", keyFile],
+  ]);
+  expect(made.exitCode).toBe(0);
+  chmodSync(keyFile, 0o644);
+  await expect(start({ tls: { certFile, keyFile } })).rejects.toThrow("can be read by others");
+  chmodSync(keyFile, 0o600);
+  const { url, token } = await start({ tls: { certFile, keyFile } });
+  expect(url).toStartWith("https://");
+  const response = await fetch(url + "/api/v1/things/a", {
+    headers: { Authorization: `Bearer ${token}` },
+    tls: { rejectUnauthorized: false },
+  });
+  expect(response.status).toBe(200);
+  rmSync(folder, { recursive: true });
 });
