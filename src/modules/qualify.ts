@@ -43,6 +43,7 @@ export default defineModule({
       else if (what === "removed") qualify.forget(contact.id);
     });
     ctx.objects.onChange("aor", () => qualify.reconcile());
+    ctx.objects.onChange("endpoint", () => qualify.indexEndpoints());
     ctx.http.route({
       method: "POST",
       path: "/endpoints/:id/qualify",
@@ -65,10 +66,19 @@ class Qualify {
   readonly #locations: Locations;
   readonly #stack: SipStack;
   readonly #timers = new Map<string, Timer>(); // by contact id: its next question
+  readonly #speakers = new Map<string, string>(); // aor: the first endpoint that lists it
 
   constructor(readonly ctx: Context) {
     this.#locations = ctx.use(locations);
     this.#stack = ctx.use(stack);
+    this.indexEndpoints();
+  }
+
+  indexEndpoints(): void {
+    this.#speakers.clear();
+    for (const { id, aors } of this.ctx.objects.endpoints()) {
+      for (const aor of aors) if (!this.#speakers.has(aor)) this.#speakers.set(aor, id);
+    }
   }
 
   get size(): number {
@@ -162,7 +172,7 @@ class Qualify {
   /** The contact's own, else the first that lists the aor. */
   #endpointOf(contact: Contact): Endpoint | undefined {
     const own = contact.endpoint === undefined ? undefined : this.ctx.objects.endpoint(contact.endpoint);
-    return own ?? this.ctx.objects.endpoints().find((endpoint) => endpoint.aors.includes(contact.aor));
+    return own ?? this.ctx.objects.endpoint(this.#speakers.get(contact.aor) ?? "");
   }
 
   #options(contact: Contact, uri: Uri, endpoint: Endpoint | undefined, to: Destination): SipRequest {

@@ -23,6 +23,7 @@ export class Bindings {
   readonly #byAor = new Map<string, Map<string, Binding>>();
   readonly #byId = new Map<string, Binding>();
   readonly #permanent = new Map<string, readonly Contact[]>(); // by aor
+  readonly #permanentById = new Map<string, Contact>();
   readonly #flows = new Map<string, { readonly flow: Flow; readonly stop: () => void }>(); // by contact id
   readonly #listeners = new Set<ContactListener>();
   /** Contact ids by the whole second (monotonic) they expire in. */
@@ -61,7 +62,7 @@ export class Bindings {
   get all(): readonly Contact[] {
     const now = this.host.world.now();
     const registered = [...this.#byId.values()].filter((binding) => binding.until > now);
-    return [...[...this.#permanent.values()].flat(), ...registered.map((binding) => binding.contact)];
+    return [...this.#permanentById.values(), ...registered.map((binding) => binding.contact)];
   }
 
   /** Expired and still here. */
@@ -114,23 +115,24 @@ export class Bindings {
 
   /** What qualify found out about a contact. */
   finding(id: string): Pick<Contact, "status" | "roundTripMicros"> | undefined {
-    const contact = this.#byId.get(id)?.contact ?? [...this.#permanent.values()].flat().find((c) => c.id === id);
+    const contact = this.#byId.get(id)?.contact ?? this.#permanentById.get(id);
     return contact && { status: contact.status, roundTripMicros: contact.roundTripMicros };
   }
 
   /** Replaces the permanent contacts of all aors, keeping what qualify found. */
   setPermanent(configured: ReadonlyMap<string, readonly string[]>, kept: Handover | undefined): void {
-    const known = new Map([...this.#permanent.values()].flat().map((contact) => [contact.id, contact]));
+    const known = new Map(this.#permanentById);
     this.#permanent.clear();
+    this.#permanentById.clear();
     for (const [aor, uris] of configured) {
       const contacts = uris.map((uri) => {
         const fresh = permanentContact(aor, uri);
         return known.get(fresh.id) ?? { ...fresh, ...kept?.bindings.finding(fresh.id) };
       });
       if (contacts.length > 0) this.#permanent.set(aor, contacts);
+      for (const contact of contacts) this.#permanentById.set(contact.id, contact);
     }
-    const now = [...this.#permanent.values()].flat();
-    for (const contact of now) if (!known.delete(contact.id)) this.#tell(contact, "added");
+    for (const contact of this.#permanentById.values()) if (!known.delete(contact.id)) this.#tell(contact, "added");
     for (const contact of known.values()) this.#tell(contact, "removed");
   }
 
@@ -163,11 +165,14 @@ export class Bindings {
 
   setStatus(id: string, status: Contact["status"], roundTripMicros: number | undefined): void {
     const binding = this.#byId.get(id);
-    const old = binding?.contact ?? [...this.#permanent.values()].flat().find((contact) => contact.id === id);
+    const old = binding?.contact ?? this.#permanentById.get(id);
     if (!old) return;
     const contact = { ...old, status, roundTripMicros };
     if (binding) this.#index({ ...binding, contact });
-    else this.#permanent.set(old.aor, this.permanent(old.aor).map((c) => (c.id === id ? contact : c)));
+    else {
+      this.#permanent.set(old.aor, this.permanent(old.aor).map((c) => (c.id === id ? contact : c)));
+      this.#permanentById.set(id, contact);
+    }
     this.#tell(contact, "status");
     if (old.status !== status) this.#reportStatus(contact);
   }
