@@ -1,4 +1,6 @@
 import { expect, test } from "bun:test";
+import * as v from "valibot";
+import { defineModule } from "../../src/kernel/module.ts";
 import { statusOfCause } from "../../src/modules/session/causes.ts";
 import { parseUri } from "../../src/sip/message/uri.ts";
 import { answerTo, header } from "../sip/dialog/agent.ts";
@@ -260,6 +262,29 @@ test("a method nobody answers inside a call: 405 with Allow when known, 501 when
   expect(header(room.peer.last("405"), "Allow")).toContain("INVITE");
   await room.send(request("DANCE", 3, { to }));
   expect(statuses(room).at(-1)).toBe("501");
+});
+
+test("a module that throws in a request of a call fails that request only", async () => {
+  const clumsy = defineModule({
+    name: "clumsy",
+    summary: "throws",
+    requires: ["session"],
+    options: v.object({}),
+    setup(ctx) {
+      ctx.sessions.supplement({
+        method: "INFO",
+        incoming() {
+          throw new Error("oops");
+        },
+      });
+    },
+  });
+  const room = await Room.open({ modules: [clumsy] });
+  const to = await callUp(room);
+  await room.send(request("INFO", 2, { to }));
+  expect(statuses(room).at(-1)).toBe("500");
+  expect(room.channel.state).toBe("up");
+  expect(room.named("module.fault")).toMatchObject([{ module: "clumsy" }]);
 });
 
 test("an answered call without an ACK ends with BYE after 32 s", async () => {

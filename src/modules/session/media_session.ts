@@ -124,28 +124,29 @@ export class MediaSession {
     if (offered.length === 0 || offered.length > MOST_LINES || offered.length < this.#lines.length) {
       return { status: 488, reason: "Not Acceptable Here" };
     }
-    const before = this.#lines.map((line) => line.local);
+    const before = this.#lines.map(({ local, remotelyHeld }) => ({ local, remotelyHeld }));
     const answers: MediaDescription[] = [];
     for (const [index, theirs] of offered.entries()) {
       const answer = await this.#answerLine(index, theirs, description);
-      if (answer === "fatal") {
-        this.#lines.forEach((line, at) => line.local = before[at]);
-        return { status: 488, reason: "Not Acceptable Here" };
-      }
+      if (answer === "fatal") return await this.#unacceptable(before);
       answers.push(answer);
     }
-    if (!answers.some((answer) => answer.port > 0)) {
-      // Nothing left: before there was a call this refuses it, later the old description goes on.
-      if (before.length === 0 || !offered.every((theirs) => theirs.port === 0)) {
-        return { status: 488, reason: "Not Acceptable Here" };
-      }
-    }
+    // Nothing left: before there was a call this refuses it, later only an offer that ends every line may do so.
+    const ended = before.length > 0 && offered.every((theirs) => theirs.port === 0);
+    if (!ended && !answers.some((answer) => answer.port > 0)) return await this.#unacceptable(before);
     for (const [index, theirs] of offered.entries()) {
       const line = this.#lines[index];
       if (line) await this.#activate(line, answers[index], theirs, description);
     }
     this.#applied = bytes.slice();
     return this.#write();
+  }
+
+  /** The old description goes on; what was opened for the new one is closed. */
+  async #unacceptable(before: readonly Pick<Line, "local" | "remotelyHeld">[]): Promise<Refusal> {
+    for (const line of this.#lines.splice(before.length)) await line.handler?.stop(line);
+    for (const [at, line] of this.#lines.entries()) Object.assign(line, before[at]);
+    return { status: 488, reason: "Not Acceptable Here" };
   }
 
   async #answerLine(index: number, theirs: MediaDescription, description: SessionDescription) {
@@ -162,22 +163,22 @@ export class MediaSession {
     return answer === "decline" ? declined(theirs, theirs.type) : answer;
   }
 
-  /** The peer's answer to our offer. False: nothing in it that we could use. */
-  async apply(bytes: Uint8Array): Promise<boolean> {
-    if (this.#applied && Buffer.compare(this.#applied, bytes) === 0) return true;
+  /** The peer's answer to our offer; "useless": nothing in it that we could use. */
+  async apply(bytes: Uint8Array): Promise<"applied" | "same" | "useless"> {
+    if (this.#applied && Buffer.compare(this.#applied, bytes) === 0) return "same";
     const description = readDescription(bytes);
-    if ("why" in description || description.media.length < this.#lines.length) return false;
+    if ("why" in description || description.media.length < this.#lines.length) return "useless";
     let usable = false;
     for (const [index, line] of this.#lines.entries()) {
       const theirs = description.media[index];
-      if (!theirs) return false;
-      if (theirs.type !== line.type && theirs.port > 0) return false;
+      if (!theirs) return "useless";
+      if (theirs.type !== line.type && theirs.port > 0) return "useless";
       this.#noteHold(line, theirs, description);
       await this.#activate(line, line.local, theirs, description);
       usable ||= theirs.port > 0 && (line.local?.port ?? 0) > 0;
     }
     this.#applied = bytes.slice();
-    return usable;
+    return usable ? "applied" : "useless";
   }
 
   /** Our new offer begins an exchange: even the same answer is to be applied. */

@@ -13,6 +13,7 @@ export interface Answered {
   failed(why: string): void;
 }
 
+const MOST_ROUNDS = 10; // challenges in a row
 const CREDENTIALS = ["Authorization", "Proxy-Authorization"];
 
 /** Sends the requests of one session: finds the next hop, answers challenges. */
@@ -31,7 +32,9 @@ export class Sender {
       this.host.prepare(request, destination);
       const transaction = this.host.transactions.request(request, destination, {
         response: (response) => {
-          const challenged = (response.status === 401 || response.status === 407) && !canceled;
+          const challenged = (response.status === 401 || response.status === 407) && !canceled &&
+            ++this.#challenges.rounds <= MOST_ROUNDS;
+          if (response.status >= 200 && response.status < 300) this.#challenges.rounds = 0;
           const lines = challenged ? this.host.credentials(request, response, this.#challenges) : undefined;
           if (lines) cancel = this.send(dialog, withCredentials(request, ++dialog.localCSeq, lines), answered);
           else answered.response(response, request);
