@@ -1,7 +1,6 @@
 // Text on the wire is UTF-8 (RFC 3261 §7), but peers send other octets too, and what we do not understand must leave as it
 // came. An octet that is not UTF-8 becomes the lone surrogate U+DC00 + octet, and that becomes the octet again.
 
-const strict = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 const encoder = new TextEncoder();
 
 /** Text of octets `start` to `end`; `encodeText` gives exactly the same octets back. */
@@ -13,48 +12,56 @@ export function decodeText(bytes: Uint8Array, start = 0, end = bytes.length): st
 
 /** Octets of a text. */
 export function encodeText(text: string): Uint8Array {
-  if (text.isWellFormed()) return encoder.encode(text);
-  const out = new Uint8Array(text.length * 3);
-  let length = 0;
-  for (const character of text) {
-    const code = character.codePointAt(0) ?? 0;
-    if (code >= 0xdc80 && code <= 0xdcff) out[length++] = code - 0xdc00;
-    else length += encoder.encodeInto(character, out.subarray(length)).written;
-  }
-  return out.slice(0, length);
+  return text.isWellFormed() ? encoder.encode(text) : encodeDamaged(text);
 }
 
 function decodeDamaged(bytes: Uint8Array): string {
-  let text = "";
-  let at = 0;
-  while (at < bytes.length) {
-    const octets = sequenceLength(bytes[at] ?? 0);
-    const character = octets === 1
-      ? String.fromCharCode(bytes[at] ?? 0)
-      : decodeSequence(bytes.subarray(at, at + octets));
-    if (octets > 0 && character !== undefined) {
-      text += character;
-      at += octets;
-    } else {
-      text += String.fromCharCode(0xdc00 + (bytes[at] ?? 0));
-      at++;
+  const units = new Uint16Array(bytes.length); // no octet becomes more than one UTF-16 unit
+  let length = 0;
+  for (let at = 0; at < bytes.length;) {
+    const octets = sequenceLength(bytes, at);
+    if (octets === 0) {
+      units[length++] = 0xdc00 + (bytes[at++] ?? 0);
+      continue;
     }
+    let code = octets === 1 ? bytes[at] ?? 0 : (bytes[at] ?? 0) & (0x7f >> octets);
+    for (let next = 1; next < octets; next++) code = code << 6 | ((bytes[at + next] ?? 0) & 0x3f);
+    if (code > 0xffff) {
+      units[length++] = 0xd7c0 + (code >> 10); // both halves of a surrogate pair
+      code = 0xdc00 + (code & 0x3ff);
+    }
+    units[length++] = code;
+    at += octets;
   }
-  return text;
+  return Buffer.from(units.buffer, 0, length * 2).toString("utf16le");
 }
 
-/** Octets of the UTF-8 sequence that starts with this one; 0: none does. */
-function sequenceLength(first: number): number {
+/** Octets of the well-formed UTF-8 sequence that starts at `at` (Unicode, table 3-7); 0: none does. */
+function sequenceLength(bytes: Uint8Array, at: number): number {
+  const first = bytes[at] ?? 0;
   if (first < 0x80) return 1;
   if (first < 0xc2 || first > 0xf4) return 0;
-  return first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
+  const second = bytes[at + 1] ?? 0;
+  const least = first === 0xe0 ? 0xa0 : first === 0xf0 ? 0x90 : 0x80;
+  const most = first === 0xed ? 0x9f : first === 0xf4 ? 0x8f : 0xbf;
+  if (second < least || second > most) return 0;
+  const octets = first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
+  for (let next = 2; next < octets; next++) if (((bytes[at + next] ?? 0) & 0xc0) !== 0x80) return 0;
+  return octets;
 }
 
-function decodeSequence(bytes: Uint8Array): string | undefined {
-  for (let at = 1; at < bytes.length; at++) if (((bytes[at] ?? 0) & 0xc0) !== 0x80) return undefined;
-  try {
-    return strict.decode(bytes);
-  } catch {
-    return undefined; // overlong, a surrogate, or cut off
+function encodeDamaged(text: string): Uint8Array {
+  const out = new Uint8Array(text.length * 3);
+  let length = 0;
+  let whole = 0; // what is well-formed from here on is encoded in one piece
+  for (let at = 0; at <= text.length; at++) {
+    const unit = at < text.length ? text.charCodeAt(at) : 0xdc80;
+    if (unit >= 0xd800 && unit < 0xdc00 && (text.charCodeAt(at + 1) & 0xfc00) === 0xdc00) at++;
+    else if (unit >= 0xdc80 && unit <= 0xdcff) {
+      if (at > whole) length += encoder.encodeInto(text.slice(whole, at), out.subarray(length)).written;
+      if (at < text.length) out[length++] = unit - 0xdc00;
+      whole = at + 1;
+    }
   }
+  return out.slice(0, length);
 }

