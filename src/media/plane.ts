@@ -5,7 +5,7 @@ import { PortPool } from "./ports.ts";
 import { RemoteStream } from "./stream.ts";
 import { MediaThread, Requests } from "./thread.ts";
 
-const CANDIDATES = 8; // pairs offered to a thread at a time
+const CANDIDATES = 1; // pairs offered to a thread at a time
 
 export interface MediaPlaneOptions {
   readonly world: Pick<World, "random" | "after">;
