@@ -96,12 +96,12 @@ test("random octets are never a message and never throw", () => {
 
 test("mutations of the torture messages parse or fail, and what parses can be written", () => {
   const random = seeded(2);
-  for (let round = 0; round < 20_000; round++) exercise(mutated(random));
-});
+  for (let round = 0; round < 10_000; round++) exercise(mutated(random));
+}, 60_000);
 
 test("every torture message cut at every offset parses or fails", () => {
   for (const bytes of messages) for (let end = 0; end < bytes.length; end++) exercise(bytes.subarray(0, end));
-});
+}, 60_000);
 
 test("64 KiB of any one repeated piece in any header takes less than 50 ms", () => {
   const head =
@@ -141,7 +141,7 @@ test("64 KiB of any one repeated piece in any header takes less than 50 ms", () 
       expect(Math.min(...tries)).toBeLessThan(50); // the machine may be busy, not three times in a row
     }
   }
-});
+}, 60_000);
 
 const limitless = {
   messageOctets: 1 << 20,
