@@ -12,6 +12,7 @@ import { reload } from "./cli/reload.ts";
 import type { OpenOptions, OpenRooms, Rooms } from "./cli/rooms.ts";
 import { probe } from "./cli/probe.ts";
 import { run } from "./cli/run.ts";
+import { schema } from "./cli/schema.ts";
 import { status } from "./cli/status.ts";
 import { version } from "./cli/version.ts";
 import { engine } from "./dialplan/engine.ts";
@@ -44,7 +45,18 @@ const rooms: Rooms = {
   },
 };
 
-const commands: Command[] = [run(rooms), check(rooms), probe(rooms), status, listCalls, hangup, reload, health, version];
+const commands: Command[] = [
+  run(rooms),
+  check(rooms),
+  probe(rooms),
+  status,
+  listCalls,
+  hangup,
+  reload,
+  health,
+  schema(rooms),
+  version,
+];
 commands.push(help(commands));
 
 const terminal: Terminal = {

@@ -25,7 +25,9 @@ const files: SourceFile[] = [];
 for (const path of [...new Glob("**/*.ts").scanSync(source)].sort()) {
   const text = await Bun.file(join(source, path)).text();
   const code = withoutComments(text);
-  const imports = [...code.matchAll(/(?:from|import)\s*\(?\s*"([^"]+)"/g)].map((match) => match[1] ?? "");
+  const imports = [
+    ...code.matchAll(/^(?:(?:import|export)\b[^"';=]*?\bfrom|import)\s+"([^"]+)"|\bimport\("([^"]+)"\)/gm),
+  ].map((match) => match[1] ?? match[2] ?? "");
   files.push({ path, room: roomOf(path), text, code, imports });
 }
 

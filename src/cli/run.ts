@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { TOKEN_FILE } from "../http/server.ts";
 import { banner } from "./banner.ts";
 import { ApiClient } from "./client.ts";
+import { checkFile } from "./check.ts";
 import { type Command, exit, type ExitStatus, readArgs, readCount, type Terminal } from "./command.ts";
 import { openLog } from "./log_output.ts";
 import { locate, type Location } from "./location.ts";
@@ -59,6 +60,7 @@ export const run = (rooms: Rooms): Command => ({
     let kernel: Kernel | undefined;
     let open: Awaited<ReturnType<Rooms["open"]>> | undefined;
     try {
+      await checkFile(location, world, rooms, external); // before anything is opened or written
       const manifest = await manifestOptions(location, world);
       open = await rooms.open({
         world,
