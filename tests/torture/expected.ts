@@ -64,7 +64,10 @@ export const torture: Readonly<Record<string, Expectation>> = {
   "rfc4475/cparam02": normal("§3.3.13: unknown parameter inside the URI of a Contact"),
   "rfc4475/regescrt": normal("§3.3.14: Route among the headers of a Contact URI"),
   "rfc4475/sdp01": served([406, 488], "§3.3.15: Accept without SDP"),
-  "rfc4475/inv2543": { parsed: "request", why: "§3.4.1: an RFC 2543 INVITE; may be refused, we take it" },
+  "rfc4475/inv2543": served(
+    [400],
+    "§3.4.1: an RFC 2543 INVITE is read; without Contact there is no call to make of it",
+  ),
   "rfc5118/ipv6-good": normal("RFC 5118 §4.1"),
   "rfc5118/ipv6-bad": refused(400, "§4.2: IPv6 without brackets in the Request-URI"),
   "rfc5118/port-ambiguous": normal("§4.3: what looks like a port is part of the address"),
