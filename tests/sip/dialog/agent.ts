@@ -72,7 +72,7 @@ export class Agent {
   /** Decides about a new INVITE; the leg's session is ready. */
   onCall: (leg: Leg, request: SipRequest) => void = () => {};
 
-  private constructor(readonly host: VirtualHost, readonly address: string) {
+  private constructor(readonly host: VirtualHost, readonly address: string, readonly protocol: "udp" | "tcp") {
     this.transports = new Transports(host, {
       message: (message, flow) => this.transactions.message(message, flow),
       observed: () => {},
@@ -87,14 +87,14 @@ export class Agent {
     });
   }
 
-  static async at(universe: VirtualUniverse, address: string): Promise<Agent> {
-    const agent = new Agent(universe.host(address), address);
-    await agent.transports.open({ id: "udp", protocol: "udp", host: address, port: 5060 });
+  static async at(universe: VirtualUniverse, address: string, protocol: "udp" | "tcp" = "udp"): Promise<Agent> {
+    const agent = new Agent(universe.host(address), address, protocol);
+    await agent.transports.open({ id: protocol, protocol, host: address, port: 5060 });
     return agent;
   }
 
   get contact(): string {
-    return `<sip:agent@${this.address}:5060>`;
+    return `<sip:agent@${this.address}:5060${this.protocol === "tcp" ? ";transport=tcp" : ""}>`;
   }
 
   #request(incoming: IncomingRequest): void {
@@ -136,7 +136,7 @@ export class Agent {
   #dialogHost(): DialogHost {
     const destination = (uri: ReturnType<typeof parseUri>) =>
       uri?.scheme === "sip"
-        ? { protocol: "udp" as const, address: { host: uri.host, port: uri.port ?? 5060 } }
+        ? { protocol: this.protocol, address: { host: uri.host, port: uri.port ?? 5060 } }
         : undefined;
     const prepare = (message: SipRequest | SipResponse) => {
       if (message.kind === "request") message.headers.set("Max-Forwards", "70");
