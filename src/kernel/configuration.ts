@@ -92,7 +92,8 @@ class Reading {
 
   error(): ConfigError {
     const faults = [...this.#faults.values()];
-    return new ConfigError(faults.sort((a, b) => a.line - b.line || a.column - b.column));
+    const others = (fault: ConfigFault) => fault.file === this.file ? 0 : 1; // files of modules come last
+    return new ConfigError(faults.sort((a, b) => others(a) - others(b) || a.line - b.line || a.column - b.column));
   }
 
   async configure(written: JsonNode, overrides: Overrides): Promise<Configuration> {
@@ -161,7 +162,8 @@ class Reading {
     try {
       return await this.around.importModule(absolute(key, this.around.sources.folder));
     } catch (error) {
-      this.report(place, `"${key}" cannot be loaded: ${error instanceof Error ? error.message : String(error)}`);
+      if (error instanceof ConfigError) { for (const fault of error.faults) this.report(fault, fault.message, key); }
+      this.report(place, `"${key}" cannot be loaded: ${firstLine(error)}`);
       return undefined;
     }
   }
@@ -312,6 +314,11 @@ function optionsNode(entry: Entry): ObjectNode {
   const others = new Set(objects.map((declaration) => declaration.at));
   if (objects.length > 0) others.add("templates");
   return { ...entry.node, entries: new Map([...entry.node.entries].filter(([key]) => !others.has(key))) };
+}
+
+function firstLine(error: unknown): string {
+  if (error instanceof ConfigError) return "it does not compile";
+  return error instanceof Error ? error.message.split("\n")[0] ?? "" : String(error);
 }
 
 const isPath = (key: string): boolean => /^(\.{0,2}\/)/.test(key);

@@ -1,5 +1,6 @@
 import { isAbsolute, normalize } from "node:path";
 import type { AnyModule } from "./configuration.ts";
+import { ConfigError, type ConfigFault } from "./errors.ts";
 import * as hostApi from "./host_api.ts";
 
 interface Known {
@@ -31,11 +32,28 @@ export class ExternalModules {
     const text = new TextDecoder().decode(bytes);
     const known = this.#known.get(file);
     if (known && known.text === text && !fresh) return known.definition;
-    const imported: unknown = await import(`${file}?t=${++copies}`); // the query makes it a fresh copy
-    const definition = moduleOf(imported);
+    const definition = moduleOf(await importFresh(file));
     this.#known.set(file, { text, definition });
     return definition;
   }
+}
+
+/** The module's exports; what the compiler has against it is a ConfigError with the places in the file. */
+async function importFresh(file: string): Promise<unknown> {
+  try {
+    return await import(`${file}?t=${++copies}`); // the query makes it a fresh copy
+  } catch (error) {
+    const errors = error instanceof AggregateError ? error.errors : [error];
+    const faults = errors.flatMap((one: unknown) => compilerFault(one));
+    throw faults.length > 0 ? new ConfigError(faults, { cause: error }) : error;
+  }
+}
+
+/** Bun's complaints about a source carry a `position`; others are answered with an empty list. */
+function compilerFault(error: unknown): ConfigFault[] {
+  if (!(error instanceof BuildMessage || error instanceof ResolveMessage) || !error.position) return [];
+  const { file, line, column } = error.position;
+  return [{ file: file.replace(/\?t=\d+$/, ""), line, column, message: error.message }];
 }
 
 function moduleOf(imported: unknown): AnyModule {
