@@ -169,6 +169,15 @@ function logicalLineEnd(text: string, at: number): number {
 
 /** A CR or LF that ends no line, or a NUL that is not a quoted pair (RFC 4475 §3.1.1.2 has one). */
 function strayControl(text: string): (MessageFault & { readonly at: number }) | undefined {
-  const stray = /\r(?!\n)|(?<!\r)\n|(?<!\\)\0/.exec(text);
-  return stray ? bad("stray control character", stray.index) : undefined;
+  // Searches instead of one pattern: a pattern that looks behind is not compiled.
+  for (let at = text.indexOf("\n"); at >= 0; at = text.indexOf("\n", at + 1)) {
+    if (text.charCodeAt(at - 1) !== 13) return bad("stray control character", at);
+  }
+  for (let at = text.indexOf("\r"); at >= 0; at = text.indexOf("\r", at + 1)) {
+    if (text.charCodeAt(at + 1) !== 10) return bad("stray control character", at);
+  }
+  for (let at = text.indexOf("\0"); at >= 0; at = text.indexOf("\0", at + 1)) {
+    if (text.charCodeAt(at - 1) !== 92) return bad("stray control character", at);
+  }
+  return undefined;
 }
