@@ -259,14 +259,9 @@ class Reading {
     drafts: Drafts,
     names: ReadonlyMap<string, ReadonlySet<string>>,
   ): void {
-    const known = new Map<string, ReadonlySet<string> | undefined>();
-    const idsOf = (type: string) => {
-      if (!known.has(type)) known.set(type, drafts.ids(type) ?? names.get(type));
-      return known.get(type);
-    };
     const check = (node: JsonNode, schema: AnySchema, subject: string, module: string) => {
       for (const { type, id, path } of referencesIn(schema, jsonValue(node))) {
-        const ids = idsOf(type);
+        const ids = drafts.ids(type) ?? names.get(type);
         if (!ids || ids.has(id)) continue;
         const near = suggestion(id, [...ids]);
         this.report(placeAt(node, path), `${[subject, ...path].join(".")}: there is no ${type} "${id}"${near}`, module);

@@ -25,6 +25,7 @@ export interface ObjectDraft {
 /** The objects of a manifest while templates and shorthands are worked out. */
 export class Drafts {
   readonly all: ObjectDraft[] = [];
+  readonly #ids = new Map<string, Set<string>>(); // by type
   readonly #schemas = new Map<string, AnySchema>();
   readonly #declarations = new Map<string, { module: string; declaration: ObjectDeclaration }>();
 
@@ -52,7 +53,7 @@ export class Drafts {
       const subject = `${entry.key}.${declaration.at}`;
       const add = (id: string, node: JsonNode) => {
         if (node.kind !== "object") this.report(node.place, `${subject}: expected an object in {}`);
-        else this.all.push({ type, id, module, declaration, node: applyTemplates(node, named, this.report) });
+        else this.#add({ type, id, module, declaration, node: applyTemplates(node, named, this.report) });
       };
       if (declaration.singleton) add("", collection);
       else if (collection.kind !== "object") this.report(collection.place, `${subject}: expected an object in {}`);
@@ -74,7 +75,7 @@ export class Drafts {
     const theirs = entriesOf(this.schema(implied.type)) ?? {};
     const moved = [...draft.node.entries].filter(([key]) => key in theirs && !(key in own));
     if (moved.length === 0 && !implied.when.some((field) => this.#had(draft, field))) return;
-    const exists = this.all.find((other) => other.type === implied.type && other.id === draft.id);
+    const exists = this.#ids.get(implied.type)?.has(draft.id) === true;
     if (exists && moved.length > 0) {
       const where = `${target.module}.${target.declaration.at}.${draft.id}`;
       for (const [key, entry] of moved) this.report(entry.key, `"${key}" belongs to ${where}, which is written too`);
@@ -85,7 +86,7 @@ export class Drafts {
       [key, value],
     ): [string, JsonEntry] => [key, { key: place, node: jsonNode(value, place) }]);
     if (!exists) {
-      this.all.push({
+      this.#add({
         type: implied.type,
         id: draft.id,
         module: target.module,
@@ -132,10 +133,15 @@ export class Drafts {
     return this.catalog.find(({ fields }) => types.some((one) => field in (fields?.[one] ?? {})))?.name;
   }
 
+  #add(draft: ObjectDraft): void {
+    this.all.push(draft);
+    const ids = this.#ids.get(draft.type) ?? new Set();
+    this.#ids.set(draft.type, ids.add(draft.id));
+  }
+
   /** Ids of all objects of a type; undefined when no module declares it. */
   ids(type: string): ReadonlySet<string> | undefined {
-    if (!this.#declarations.has(type)) return undefined;
-    return new Set(this.all.filter((draft) => draft.type === type).map((draft) => draft.id));
+    return this.#declarations.has(type) ? this.#ids.get(type) ?? new Set() : undefined;
   }
 
   path(draft: ObjectDraft, byName: ReadonlyMap<string, Entry>): string {
