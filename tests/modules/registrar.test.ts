@@ -235,6 +235,19 @@ test("while the store is away a REGISTER is 500 with Retry-After, the old contac
   expect(uris(await phone.ask(register([contact(10)])))).toEqual([uri(10)]);
 });
 
+test("started while the store is away, it takes no registration before it knows what is registered", async () => {
+  const { patchbay, phone } = await registrar({});
+  await phone.ask(register([contact(9)]));
+  patchbay.store.unavailable = "locked";
+  const reloaded = patchbay.kernel.reloadModule("registrar");
+  await patchbay.advance(100);
+  await reloaded;
+  expect(statusOf(await phone.ask(register([contact(10)])))).toBe(500);
+  patchbay.store.unavailable = undefined;
+  await patchbay.advance(1500);
+  expect(uris(await phone.ask(register([contact(10)])))).toEqual([uri(9), uri(10)]);
+});
+
 test("a thousand REGISTERs at once never store more than maxContacts", async () => {
   const { patchbay } = await registrar({ maxContacts: 10 });
   patchbay.store.delayMs = 20;

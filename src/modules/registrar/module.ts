@@ -45,8 +45,7 @@ export default defineModule({
     const kept = ctx.restored instanceof Handover ? ctx.restored : undefined;
     registrar.configure(kept);
     const availability = new Availability(ctx, bindings);
-    await registrar.load(kept);
-    availability.rebuild(false);
+    await registrar.load(kept, () => availability.rebuild(false));
     bindings.listen((contact) => availability.changed(contact.aor));
     ctx.objects.onChange("aor", () => registrar.configure(undefined));
     ctx.objects.onChange("endpoint", () => availability.rebuild(true));
