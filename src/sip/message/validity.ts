@@ -27,7 +27,10 @@ export function faultOf(start: StartLine, headers: SipHeaders, limits: MessageLi
       return { why: "Request-URI too long", status: 414, reason: "Request-URI Too Long" };
     }
   }
-  return mandatoryFault(start, headers, limits) ?? listFault(headers, limits) ?? readableFault(headers);
+  const fault = mandatoryFault(start, headers, limits);
+  if (fault || start.kind === "request") return fault ?? listFault(headers, limits) ?? readableFault(headers);
+  // A response nobody can take would only be sent again: what is odd in it is left to those who use it.
+  return headers.unreadable("Content-Length") ? bad("Content-Length is unreadable") : undefined;
 }
 
 function bad(why: string): MessageFault {

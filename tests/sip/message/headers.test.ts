@@ -159,6 +159,14 @@ test("missing, double, differing and out-of-range headers get 400; without a way
   expect(status([...BASIC.slice(0, 4), "CSeq: x ACK"], "", "ACK")).toBe("dropped");
 });
 
+test("a response with an odd Contact or Expires is taken, one without readable CSeq or Content-Length is not", () => {
+  const kind = (lines: readonly string[]) =>
+    parseMessage(Buffer.from(`SIP/2.0 200 OK\r\n${lines.join("\r\n")}\r\n\r\n`)).kind;
+  expect(kind([...BASIC, "Contact: <sip:a@b>;;x", "Expires: soon"])).toBe("response");
+  expect(kind([...BASIC, "Content-Length: x"])).toBe("malformed");
+  expect(kind([...BASIC.slice(0, 4), "CSeq: OPTIONS"])).toBe("malformed");
+});
+
 test("Expires larger than 2^31 - 1 is that", () => {
   expect(header("Expires: 99999999999").get("Expires")).toBe(2 ** 31 - 1);
 });
