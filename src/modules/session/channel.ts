@@ -236,8 +236,9 @@ export class SessionChannel implements Channel {
       case "proceeding":
         return up ? undefined : session.provisional(100, "Trying");
       case "ringing":
-        if (!up) this.state = "ringing";
         if (up) return this.#play("ringing");
+        if (this.state !== "ringing") this.engine.emit("call.ringing", this.describe());
+        this.state = "ringing";
         if (this.fields.inbandProgress || (this.#early && !this.engine.allow180After183)) {
           await this.#progress();
           return this.#play("ringing");

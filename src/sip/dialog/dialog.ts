@@ -29,7 +29,7 @@ export class Dialog {
     readonly target: Uri;
   }) {
     const from = request.headers.get("From");
-    const cseq = (response ?? request).headers.get("CSeq")?.number ?? 0;
+    const cseq = request.headers.get("CSeq")?.number ?? 0;
     const fromText = request.headers.text("From") ?? "";
     this.callId = request.headers.get("Call-ID") ?? "";
     this.contact = own.contact;
@@ -51,7 +51,7 @@ export class Dialog {
     }
   }
 
-  /** From a 101–2xx to our INVITE (§12.1.2). Without a usable Contact the Request-URI stays the target. */
+  /** From a 101–2xx to our INVITE as it was sent (§12.1.2). Without a usable Contact the Request-URI stays the target. */
   static uac(request: SipRequest, response: SipResponse, contact: string): Dialog {
     const tag = request.headers.get("From")?.params.get("tag") ?? "";
     return new Dialog("uac", request, response, { tag, contact, target: contactUri(response) ?? request.uri });

@@ -54,12 +54,11 @@ export class Sender {
   acknowledge(
     dialog: Dialog,
     invite: SipRequest,
-    response: SipResponse,
     answer: Uint8Array | undefined,
     keep: (again: () => void) => void,
   ): void {
     keep(() => undefined); // until the next hop is known
-    const ack = dialog.request("ACK", answer && { type: SDP, bytes: answer }, response.headers.get("CSeq")?.number);
+    const ack = dialog.request("ACK", answer && { type: SDP, bytes: answer }, invite.headers.get("CSeq")?.number);
     for (const name of CREDENTIALS) {
       for (const value of invite.headers.texts(name)) ack.headers.append(name, value);
     }

@@ -27,6 +27,7 @@ interface Fork {
   answer: { readonly bytes: Uint8Array; readonly bound: boolean } | undefined;
 }
 
+const MOST_FORKS = 10; // branches of one INVITE
 const MOST_SECONDS = 86_400; // of a session interval a peer may ask of us
 
 const sameBytes = (a: Uint8Array, b: Uint8Array) => a.length === b.length && Buffer.compare(a, b) === 0;
@@ -142,11 +143,12 @@ export class InviteSession {
     if (response.status < 200) return this.#initialProgress(request, response, tag);
     const known = acks.get(tag);
     if (known) return known(); // a retransmission: the ACK was lost
+    if (acks.size >= MOST_FORKS) return; // nobody has so many phones
     if (this.phase !== "calling" || this.#over) {
       // Another branch was faster, or our CANCEL crossed this 2xx: it gets its ACK, then BYE.
       const fork = this.#fork(request, response, tag);
       fork.dialog.confirm(response);
-      this.#sender.acknowledge(fork.dialog, request, response, undefined, (again) => acks.set(tag, again));
+      this.#sender.acknowledge(fork.dialog, request, undefined, (again) => acks.set(tag, again));
       if (this.phase === "calling") this.#initial = undefined;
       this.#sendBye(fork.dialog, []);
       return;
@@ -157,6 +159,7 @@ export class InviteSession {
   #initialProgress(request: SipRequest, response: SipResponse, tag: string): void {
     if (this.#over || this.phase !== "calling") return;
     if (tag === "") return this.user.progress(response);
+    if (this.#forks.size >= MOST_FORKS && !this.#forks.has(tag)) return;
     const fork = this.#fork(request, response, tag);
     this.#observe(response);
     const rseq = response.headers.get("RSeq");
@@ -174,11 +177,11 @@ export class InviteSession {
       this.negotiation = "remoteOffer";
       this.user.offer(
         body,
-        this.#exchange(response, (answer) => this.#prack(fork.dialog, response, answer), () => this.end()),
+        this.#exchange(response, (answer) => this.#prack(fork.dialog, request, rseq, answer), () => this.end()),
       );
       return this.user.progress(response);
     }
-    if (reliable) this.#prack(fork.dialog, response, undefined);
+    if (reliable) this.#prack(fork.dialog, request, rseq, undefined);
     if (body && request.body.length > 0) this.#earlyAnswer(fork, response, body, reliable);
     this.user.progress(response);
   }
@@ -226,19 +229,19 @@ export class InviteSession {
     if (request.body.length === 0 && !fork.answer && body) {
       this.negotiation = "remoteOffer";
       const accept = (answer: Uint8Array) => {
-        this.#sender.acknowledge(fork.dialog, request, response, answer, keep);
+        this.#sender.acknowledge(fork.dialog, request, answer, keep);
         this.negotiation = "stable";
       };
       keep(() => undefined); // retransmissions are answered once the answer is there
       this.user.offer(
         body,
         this.#exchange(response, accept, () => {
-          this.#sender.acknowledge(fork.dialog, request, response, undefined, keep);
+          this.#sender.acknowledge(fork.dialog, request, undefined, keep);
           this.end();
         }),
       );
     } else {
-      this.#sender.acknowledge(fork.dialog, request, response, undefined, keep);
+      this.#sender.acknowledge(fork.dialog, request, undefined, keep);
       this.negotiation = "stable";
       const before = fork.answer;
       // RFC 3261 §13.2.1: the first answer of a dialog is the answer, later ones are only read when told so.
@@ -264,7 +267,7 @@ export class InviteSession {
       for (const name of ["Via", "Authorization", "Proxy-Authorization"]) again.headers.remove(name);
       again.headers.set("Session-Expires", String(floor));
       again.headers.set("Min-SE", String(floor));
-      again.headers.set("CSeq", `${(response.headers.get("CSeq")?.number ?? 1) + 1} INVITE`);
+      again.headers.set("CSeq", `${(request.headers.get("CSeq")?.number ?? 0) + 1} INVITE`);
       return this.#call(again);
     }
     this.#initialFailed(response, response.reason);
@@ -287,10 +290,10 @@ export class InviteSession {
     return fork;
   }
 
-  #prack(dialog: Dialog, response: SipResponse, answer: Uint8Array | undefined): void {
-    const cseq = response.headers.get("CSeq")?.number ?? 0;
+  #prack(dialog: Dialog, invite: SipRequest, rseq: number, answer: Uint8Array | undefined): void {
+    const cseq = invite.headers.get("CSeq")?.number ?? 0;
     const prack = dialog.request("PRACK", answer && { type: SDP, bytes: answer });
-    prack.headers.set("RAck", `${response.headers.get("RSeq")} ${cseq} INVITE`);
+    prack.headers.set("RAck", `${rseq} ${cseq} INVITE`);
     if (answer) this.negotiation = "stable";
     this.#sender.send(dialog, prack, {
       response: () => this.#pump(),
@@ -701,7 +704,7 @@ export class InviteSession {
         if (invite && response.status < 300) {
           if (again) return again();
           if (settled) return;
-          this.#sender.acknowledge(dialog, sent, response, undefined, (send) => again = send);
+          this.#sender.acknowledge(dialog, sent, undefined, (send) => again = send);
         }
         if (!settled) settle(response, response.reason);
       },

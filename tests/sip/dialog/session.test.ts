@@ -164,6 +164,25 @@ test("of two branches that answer the first is the call, the other gets ACK and 
   expect(it.leg.ended).toBeUndefined();
 });
 
+test("more branches than ten are not kept, and a response cannot move our CSeq", async () => {
+  const it = await room();
+  const leg = it.agent.call(`peer@${PEER}`, sdp("offer"));
+  await it.run();
+  const invite = it.peer.last("INVITE");
+  for (let at = 0; at < 50; at++) {
+    it.peer.send(answerTo(invite, "180 Ringing", { tag: `f${at}`, lines: [CONTACT] }), US);
+  }
+  await it.run();
+  expect(leg.log.filter((what) => what === "180")).toHaveLength(10);
+  const ok = answerTo(invite, "200 OK", { tag: "f0", lines: [CONTACT], body: sdpText("answer") });
+  it.peer.send(ok.replace("CSeq: 1 INVITE", "CSeq: 2147483647 INVITE"), US);
+  await it.run();
+  expect(header(it.peer.last("ACK"), "CSeq")).toBe("1 ACK");
+  leg.session?.end();
+  await it.run();
+  expect(header(it.peer.last("BYE"), "CSeq")).toBe("2 BYE");
+});
+
 test("early media follows the latest branch only when told so, the answered branch always", async () => {
   for (const followForks of [true, false]) {
     const it = await room({ followForks });
