@@ -97,11 +97,11 @@ class Registrar {
     this.bindings.setPermanent(new Map(configured), kept);
   }
 
-  /** Until the store was read nothing is answered 2xx; it is asked again each second. */
-  async load(kept: Handover | undefined, again = false): Promise<void> {
-    if (await this.bindings.load(kept)) return;
+  /** Until the store was read nothing is answered 2xx; it is asked again each second, until `done`. */
+  async load(kept: Handover | undefined, done: () => void, again = false): Promise<void> {
+    if (await this.bindings.load(kept)) return done();
     if (!again) this.ctx.log.error("the store is away: registrations are answered 500 until it is back");
-    this.ctx.world.after(RETRY_LOAD_MS, () => void this.load(kept, true));
+    this.ctx.world.after(RETRY_LOAD_MS, () => void this.load(kept, done, true));
   }
 
   sweep(): void {
