@@ -1,9 +1,7 @@
-import type { Configuration } from "../kernel/configuration.ts";
 import { ExternalModules } from "../kernel/external.ts";
 import { checkManifest } from "../kernel/kernel.ts";
-import type { World } from "../world/world.ts";
 import { type Command, exit, readArgs } from "./command.ts";
-import { locate, type Location } from "./location.ts";
+import { locate } from "./location.ts";
 import { manifestOptions, printFaults } from "./manifest_file.ts";
 import type { Rooms } from "./rooms.ts";
 import { SecretsFile } from "./secrets_file.ts";
@@ -18,8 +16,15 @@ export const check = (rooms: Rooms): Command => ({
     const location = locate(values.config);
     const world = rooms.world();
     const external = new ExternalModules((path) => world.files.read(path));
+    const secrets = new SecretsFile(`${location.state}/secrets.json`, world);
     try {
-      const { modules, objects } = await checkFile(location, world, rooms, external);
+      const { modules, objects } = await checkManifest({
+        ...await manifestOptions(location, world),
+        modules: rooms.catalog,
+        services: rooms.checking,
+        generated: async (name) => (await secrets.existing()).get(name) ?? `generated-${name}`,
+        importModule: (path, fresh) => external.load(path, fresh),
+      });
       terminal.out(`${location.shown}: no faults (${modules.length} modules, ${objects.length} objects)`);
       return exit.done;
     } catch (error) {
@@ -27,20 +32,3 @@ export const check = (rooms: Rooms): Command => ({
     }
   },
 });
-
-/** Checks the manifest at a place; no secret is made. Rejects with a ConfigError. */
-export async function checkFile(
-  location: Location,
-  world: World,
-  rooms: Pick<Rooms, "catalog" | "checking">,
-  external: ExternalModules,
-): Promise<Configuration> {
-  const secrets = new SecretsFile(`${location.state}/secrets.json`, world);
-  return await checkManifest({
-    ...await manifestOptions(location, world),
-    modules: rooms.catalog,
-    services: rooms.checking,
-    generated: async (name) => (await secrets.existing()).get(name) ?? `generated-${name}`,
-    importModule: (path, fresh) => external.load(path, fresh),
-  });
-}

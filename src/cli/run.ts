@@ -8,12 +8,11 @@ import { join } from "node:path";
 import { TOKEN_FILE } from "../http/server.ts";
 import { banner } from "./banner.ts";
 import { ApiClient } from "./client.ts";
-import { checkFile } from "./check.ts";
 import { type Command, exit, type ExitStatus, readArgs, readCount, type Terminal } from "./command.ts";
 import { openLog } from "./log_output.ts";
 import { locate, type Location } from "./location.ts";
 import { manifestOptions, printFaults } from "./manifest_file.ts";
-import type { Rooms } from "./rooms.ts";
+import type { OpenRooms, Rooms } from "./rooms.ts";
 import { SecretsFile } from "./secrets_file.ts";
 import { SecurityLog } from "./security_log.ts";
 import { stopGently } from "./stop.ts";
@@ -58,25 +57,17 @@ export const run = (rooms: Rooms): Command => ({
     process.on("uncaughtException", (error) => log.error("uncaught exception", { error, stack: stackOf(error) }));
 
     let kernel: Kernel | undefined;
-    let open: Awaited<ReturnType<Rooms["open"]>> | undefined;
+    let open: OpenRooms | undefined;
+    const storeFault = (why: string) => {
+      log.error("store fault", { why });
+      kernel?.host.events.emit("store.fault", { why });
+    };
     try {
-      await checkFile(location, world, rooms, external); // before anything is opened or written
-      const manifest = await manifestOptions(location, world);
-      open = await rooms.open({
-        world,
-        location,
-        workers,
-        log: writeLog,
-        storeFault(why) {
-          log.error("store fault", { why });
-          kernel?.host.events.emit("store.fault", { why });
-        },
-      });
       kernel = await bootKernel({
-        ...manifest,
+        ...await manifestOptions(location, world),
         modules: rooms.catalog,
-        services: [...rooms.checking, ...open.services],
-        store: open.store,
+        services: rooms.checking,
+        open: async () => open = await rooms.open({ world, location, workers, log: writeLog, storeFault }),
         log: writeLog,
         generated: (name) => secrets.get(name),
         importModule: (path, fresh) => external.load(path, fresh),
@@ -98,7 +89,7 @@ export const run = (rooms: Rooms): Command => ({
     }
     systemNotify("STOPPING=1", process.env.NOTIFY_SOCKET);
     await stopGently(kernel, world, graceSeconds * 1000);
-    await open.close();
+    await open?.close();
     return exit.done;
   },
 });

@@ -20,7 +20,8 @@ export interface Host {
   readonly services: ServiceTable;
   readonly events: Bus;
   readonly metrics: MetricsRegistry;
-  readonly store: Store;
+  /** Set once, before the first module is set up. */
+  store: Store;
   readonly routes: Set<{ readonly module: string; readonly route: ApiRoute }>;
   writeLog(record: LogRecord): void;
 }

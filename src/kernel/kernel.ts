@@ -51,6 +51,8 @@ export interface KernelOptions {
   readonly modules: readonly AnyModule[];
   readonly services?: readonly Offer[];
   readonly store?: Store;
+  /** Opens further services and the store when the manifest was found good, before the first module is set up. */
+  open?(): Promise<{ readonly store: Store; readonly services: readonly Offer[] }>;
   /** The name in faults ("modules.json"), and the folder of relative paths ("."). */
   readonly file?: string;
   readonly folder?: string;
@@ -124,14 +126,20 @@ export class Kernel implements Administration, Lifecycle {
       writeLog: (record) => options.log?.(record),
     };
     this.#self = this.#holder(hostConfig, new Set());
-    const provide = ({ token, implementation }: Offer) =>
+    this.#provide([
+      offer(stages, this.host.stages),
+      offer(hostWorld, world),
+      offer(administration, this),
+      offer(lifecycle, this),
+      offer(generatedSecrets, { get: (name) => this.#generated(name) }),
+      ...options.services ?? [],
+    ]);
+  }
+
+  #provide(offers: readonly Offer[]): void {
+    for (const { token, implementation } of offers) {
       this.host.services.provide(token, () => implementation, undefined);
-    provide(offer(stages, this.host.stages));
-    provide(offer(hostWorld, world));
-    provide(offer(administration, this));
-    provide(offer(lifecycle, this));
-    provide(offer(generatedSecrets, { get: (name) => this.#generated(name) }));
-    for (const service of options.services ?? []) provide(service);
+    }
   }
 
   /** A service, as the host sees it; undefined when no module offers it. */
@@ -141,6 +149,11 @@ export class Kernel implements Administration, Lifecycle {
 
   async start(): Promise<void> {
     const next = await this.read(this.#manifest, this.#overrides);
+    const opened = await this.#options.open?.();
+    if (opened) {
+      this.host.store = opened.store;
+      this.#provide(opened.services);
+    }
     await this.#work.run("", () => this.#exchange(next, new Set()));
   }
 

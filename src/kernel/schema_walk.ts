@@ -25,31 +25,40 @@ const shape = (schema: AnySchema): Shape => schema as unknown as Shape;
 
 const isShape = (value: unknown): value is Shape => typeof value === "object" && value !== null && "kind" in value;
 
+// Schemas are constants: what they stand for is worked out once.
+const known = new WeakMap<Shape, readonly Shape[]>();
+
 /** The schema and all it stands for: what it wraps, the branches of unions. A pipe carries the fields of its head. */
-function* faces(schema: Shape): Generator<Shape> {
-  yield schema;
-  if (isShape(schema.wrapped)) yield* faces(schema.wrapped);
+function faces(schema: Shape): readonly Shape[] {
+  const found = known.get(schema);
+  if (found) return found;
+  const all: Shape[] = [schema];
+  if (isShape(schema.wrapped)) all.push(...faces(schema.wrapped));
   if (schema.type === "union" || schema.type === "variant" || schema.type === "intersect") {
-    for (const option of schema.options ?? []) if (isShape(option)) yield* faces(option);
+    for (const option of schema.options ?? []) if (isShape(option)) all.push(...faces(option));
   }
+  known.set(schema, all);
+  return all;
 }
 
-function* below(schema: Shape, step: string): Generator<Shape> {
+function below(schema: Shape, step: string): Shape[] {
+  const found: Shape[] = [];
   for (const face of faces(schema)) {
     const entry = face.entries && Object.hasOwn(face.entries, step) ? face.entries[step] : undefined;
-    if (entry) yield entry;
-    else if (isShape(face.rest)) yield face.rest;
-    if (face.type === "record" && isShape(face.value)) yield face.value;
-    if (isShape(face.item)) yield face.item;
+    if (entry) found.push(entry);
+    else if (isShape(face.rest)) found.push(face.rest);
+    if (face.type === "record" && isShape(face.value)) found.push(face.value);
+    if (isShape(face.item)) found.push(face.item);
     const item = face.items?.[Number(step)];
-    if (item) yield item;
+    if (item) found.push(item);
   }
+  return found;
 }
 
 function at(schema: AnySchema, path: readonly string[]): Shape[] {
   let current = [shape(schema)];
-  for (const step of path) current = current.flatMap((one) => [...below(one, step)]);
-  return current.flatMap((one) => [...faces(one)]);
+  for (const step of path) current = current.flatMap((one) => below(one, step));
+  return current.flatMap((one) => faces(one));
 }
 
 /** Valid keys of the object at `path`; empty when any key is valid, or it is none. */
@@ -92,11 +101,11 @@ function walkKeys(
   found: (readonly string[])[],
 ): void {
   if (typeof value !== "object" || value === null) return;
-  const all = schemas.flatMap((schema) => [...faces(schema)]);
+  const all = schemas.flatMap((schema) => faces(schema));
   const objects = all.filter((face) => face.entries);
   const closed = !Array.isArray(value) && objects.length > 0 && !all.some((face) => open.has(face.type));
   for (const [step, child] of Object.entries(value)) {
-    const inner = schemas.flatMap((schema) => [...below(schema, step)]);
+    const inner = schemas.flatMap((schema) => below(schema, step));
     if (inner.length > 0) walkKeys(inner, child, [...path, step], found);
     else if (closed) found.push([...path, step]);
   }
@@ -116,7 +125,7 @@ export function referencesIn(schema: AnySchema, value: unknown): readonly FoundR
 }
 
 function walk(schemas: readonly Shape[], value: unknown, path: readonly string[], found: FoundReference[]): void {
-  const all = schemas.flatMap((schema) => [...faces(schema)]);
+  const all = schemas.flatMap((schema) => faces(schema));
   const mark = all.flatMap(marks).find((one) => one.reference !== undefined)?.reference;
   if (isMark(mark)) {
     const texts = mark.list && typeof value === "string" ? value.split(",") : [value].flat();
@@ -132,7 +141,7 @@ function walk(schemas: readonly Shape[], value: unknown, path: readonly string[]
   }
   if (typeof value !== "object" || value === null) return;
   for (const [step, child] of Object.entries(value)) {
-    const inner = schemas.flatMap((schema) => [...below(schema, step)]);
+    const inner = schemas.flatMap((schema) => below(schema, step));
     if (inner.length > 0) walk(inner, child, [...path, step], found);
   }
 }
