@@ -68,6 +68,33 @@ test("SIGTERM ends running calls with BYE and exits 0", async () => {
   await stopped;
 });
 
+test("a wrong password is refused, and the events say why", async () => {
+  const server = await Server.start(manifest());
+  const events = await server.events();
+  await expect(phones.baresip("alice", 440, { password: "wrong" })).rejects.toThrow(/did not say/); // it tries for ever
+  const refused = await events.next((event) => event.event === "request.refused" && event.data.status === 401);
+  expect(refused.data).toMatchObject({ method: "REGISTER", endpoint: "alice" });
+  await events.next((event) =>
+    event.event === "security" && /InvalidPassword|ChallengeResponseFailed/.test(String(event.data.event))
+  );
+  const contacts = await server.api("/api/v1/contacts?aor=alice");
+  expect(await contacts.json()).toEqual([]);
+  events.close();
+  await server.stop();
+}, 60_000);
+
+test("a stranger's call is refused, and the event shows which identifiers were tried", async () => {
+  const server = await Server.start(manifest());
+  const events = await server.events();
+  const probe = await server.cli("probe", "601", "--as", "mallory", "--password", "guess", "--server", ADDRESS);
+  expect(probe.code).toBe(1);
+  const refused = await events.next((event) => event.event === "request.refused");
+  expect(refused.data).toMatchObject({ method: "INVITE", status: 401 });
+  expect(refused.data.tried).toContainEqual(expect.objectContaining({ identifier: "username" }));
+  events.close();
+  await server.stop();
+}, 60_000);
+
 test("a module is reloaded during a call, and the call keeps its sound", async () => {
   const server = await Server.start(manifest());
   const alice = await phones.baresip("alice", 440);

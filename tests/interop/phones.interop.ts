@@ -42,10 +42,6 @@ test("G.711 A-law on one side and µ-law on the other are transcoded", async () 
   expectTone(await bob.heard(), 440);
 });
 
-test("a wrong password is refused and says why as an event", async () => {
-  await expect(phones.baresip("alice", 440, { password: "wrong" })).rejects.toThrow(/registration failed/);
-});
-
 test("hold and resume: silence of the other while held, sound again after", async () => {
   const alice = await phones.baresip("alice", 440);
   const bob = await phones.baresip("bob", 880);
@@ -89,6 +85,7 @@ test("the caller cancels while it rings; the callee rejects", async () => {
   await alice.dial("sip:bob@" + ADDRESS);
   await bob.event("CALL_INCOMING");
   await alice.hangup();
+  await alice.event("CALL_CLOSED");
   await bob.event("CALL_CLOSED");
   await alice.dial("sip:bob@" + ADDRESS);
   await bob.event("CALL_INCOMING");
@@ -150,6 +147,7 @@ test("linphone and baresip call each other and hear each other", async () => {
   });
   phones.add(alice);
   const bob = await phones.baresip("bob", 880);
+  await server.registered("alice");
   await alice.call("sip:bob@" + ADDRESS);
   await bob.event("CALL_ESTABLISHED");
   await Bun.sleep(4000);
