@@ -5,7 +5,7 @@ import { compile, Lines, Phones, towards } from "./phones.ts";
 import { table } from "./process.ts";
 
 const PAIRS = Number(process.argv[2] ?? 100);
-const SECONDS = Number(process.argv[3] ?? 4);
+const SECONDS = Number(process.argv[3] ?? 6);
 const ROUNDS = 3;
 
 interface Round {
