@@ -17,6 +17,7 @@ import {
   DIGITS_SEGMENT,
   DIGITS_STATE,
   DIGITS_TIMESTAMP,
+  DIGITS_TOLD,
   DIGITS_TOTAL,
   DIGITS_WAIT,
   EVENT_ACTIVE,
@@ -32,10 +33,13 @@ import {
   MALFORMED,
   openRecord,
   slotOf,
+  UNDELIVERED,
 } from "./stream";
 
 const FLASH: i32 = 16;
 const SILENCE_MICROS: i64 = 150000; // no packet for so long ends an event
+const DIGIT_MICROS: i64 = 40000;
+const BURST_MICROS: i64 = 400000;
 const END_PACKETS: i32 = 3;
 const QUEUE: i32 = 64;
 const VOLUME: i32 = 10; // -10 dBm0
@@ -50,12 +54,24 @@ function character(code: i32): u32 {
   return 33;
 }
 
+/** Tells a digit. A peer that sends more than 25 a second, after a burst of ten, is not worth the host's time. */
+export function eventTell(s: usize, character: u32, ms: u32): void {
+  const now = clockNow();
+  const told = max(load<i64>(s, DIGITS_TOLD), now);
+  if (told - now > BURST_MICROS) {
+    count(s, UNDELIVERED);
+    return;
+  }
+  store<i64>(s, told + DIGIT_MICROS, DIGITS_TOLD);
+  noticePush(NOTICE_DIGIT, slotOf(s), character, ms);
+}
+
 function report(s: usize): void {
   store<u8>(s, 0, EVENT_ACTIVE);
   store<u8>(s, 1, EVENT_ENDED);
   const units = <u64> load<u32>(s, EVENT_BASE) + <u64> load<u32>(s, EVENT_DURATION);
   const ms = <u32> (units * 1000 / <u64> load<u32>(s, EVENT_CLOCK));
-  noticePush(NOTICE_DIGIT, slotOf(s), character(<i32> load<u8>(s, EVENT_CODE)), ms);
+  eventTell(s, character(<i32> load<u8>(s, EVENT_CODE)), ms);
 }
 
 function begin(s: usize, code: i32, timestamp: u32, base: u32): void {

@@ -2,7 +2,8 @@
 import { bridgeRelay, RELAY_AUDIO, RELAY_EVENT } from "./bridge";
 import { clockNow } from "./clock";
 import { codecIsG711, COMFORT_NOISE, PCMU } from "./codec";
-import { eventReceive } from "./event";
+import { dtmfFeed, dtmfLength } from "./dtmf";
+import { eventReceive, eventTell } from "./event";
 import { g711DecodeAlaw, g711DecodeUlaw } from "./g711";
 import { outboxCount } from "./outbox";
 import { playoutWrite } from "./playout";
@@ -15,6 +16,7 @@ import {
   ACCEPT_MAP,
   ACCEPTED,
   count,
+  DETECT_DTMF,
   EVENT_CLOCK,
   EVENT_RECEIVE_PT,
   FLAGS,
@@ -155,5 +157,9 @@ function samples(s: usize, kind: i32): void {
   else g711DecodeAlaw(decoded, rtpPayload, length);
   const slot = slotOf(s);
   if (load<u8>(s, RECORDING) != 0) recorderAppend(s, slot, decoded, length, rtpTimestamp);
+  if (load<u32>(s, FLAGS) & DETECT_DTMF) {
+    const digit = dtmfFeed(slot, decoded, length);
+    if (digit > 0) eventTell(s, <u32> digit, <u32> dtmfLength(slot) / 8);
+  }
   if (load<i32>(s, MODE) == MODE_CONFERENCE) playoutWrite(s, slot, decoded, length, rtpTimestamp);
 }

@@ -2,6 +2,7 @@
 // Every field of every noun that keeps state per stream is named here, with its offset.
 import { ADDRESS_BYTES, addressClear, addressCopy, addressEquals, addressKnown } from "./address";
 import { clockNow } from "./clock";
+import { dtmfReset } from "./dtmf";
 import { randomBelow, randomU32 } from "./random";
 
 export const STREAMS: i32 = 1024;
@@ -177,6 +178,8 @@ export const PLAYOUT_PERIOD: usize = 792; // u32 ticks left of this period
 export const PLAYOUT_STARVED: usize = 796; // u32 frames
 export const PLAYOUT_DROPPED: usize = 800; // u32 frames
 
+export const DIGITS_TOLD: usize = 808; // i64, the time that the digits told so far take up
+
 // payload type -> 1 + index of its entry, 0 not accepted
 export const ACCEPT_MAP: usize = 832; // 128 octets
 export const ACCEPT_COUNT: usize = 960; // u8
@@ -296,6 +299,7 @@ export function streamAdopt(from: i32): i32 {
   store<u8>(s, 0, PLAYOUT_STARTED);
   store<u8>(s, 0, PLAYING);
   store<u32>(s, 0, PENDING);
+  dtmfReset(slot);
   if (load<u8>(s, ACCEPT_COUNT) > <u8> ACCEPTED_MAX) store<u8>(s, 0, ACCEPT_COUNT);
   return slot;
 }
@@ -338,6 +342,7 @@ export function streamFlags(slot: i32, flags: u32, strict: u32): i32 {
   if (s == 0) return -1;
   if ((flags & SENDING) == 0) store<i32>(s, 0, SEND_SOURCE);
   if (flags & RECEIVING && !(load<u32>(s, FLAGS) & RECEIVING)) store<i64>(s, clockNow(), TIMEOUT_SINCE);
+  if (flags & DETECT_DTMF && !(load<u32>(s, FLAGS) & DETECT_DTMF)) dtmfReset(slot);
   store<u32>(s, flags, FLAGS);
   store<u32>(s, strict, STRICT);
   streamBind(s);

@@ -166,3 +166,29 @@ test("a relayed digit keeps its duration, its ends and one timestamp", async () 
   expect(new Set(heard.map(({ timestamp }) => timestamp)).size).toBe(1);
   expect(heard.every(({ payloadType }) => payloadType === 96)).toBe(true);
 });
+
+test("in-band digits are told when asked for, as this core plays them", async () => {
+  const core = await rig();
+  const [a, b] = [core.open({ event: 255 }), core.open({ port: 5000, event: 255, flags: 3 | 32 })];
+  for (const [low, high] of [[697, 1209], [941, 1477], [852, 1633]] as const) {
+    core.core.cadenceAdd(a, 100);
+    core.core.cadenceSine(a, 0, low, -9);
+    core.core.cadenceSine(a, 1, high, -7);
+    core.core.cadenceAdd(a, 80);
+  }
+  core.core.playerTone(a, 1, 0);
+  for (let i = 0; i < 40; i++) {
+    for (const { slot, rtcp, bytes } of core.tick()) if (slot === a && !rtcp) core.datagram(b, bytes, 5000);
+  }
+  expect(digits(core).map((text) => text[0]).join("")).toBe("1#C");
+});
+
+test("a flood of digits is cut to 25 a second", async () => {
+  const core = await rig();
+  const slot = core.open();
+  for (let i = 0; i < 1000; i++) {
+    core.advance(1);
+    core.datagram(slot, rtp({ payloadType: 101, sequence: i, timestamp: i * 1000, payload: event(1, 800, true) }));
+  }
+  expect(digits(core).length).toBeLessThanOrEqual(36);
+});
