@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import * as v from "valibot";
 import { defineModule } from "../../src/kernel/module.ts";
+import outboundAuthenticator from "../../src/modules/outbound_authenticator_digest.ts";
 import { statusOfCause } from "../../src/modules/session/causes.ts";
 import { parseUri } from "../../src/sip/message/uri.ts";
 import { answerTo, header } from "../sip/dialog/agent.ts";
@@ -390,6 +391,44 @@ test("183 without SDP is passed over when told so", async () => {
     await room.send(answerTo(invite, "183 Session Progress", { tag: "p", lines: contact }));
     expect(told).toEqual(ignore ? [] : ["progress"]);
   }
+});
+
+test("challenges are answered, outside and inside the call; the ACK repeats the credentials of its INVITE", async () => {
+  const { room, channel, invite } = await dial({
+    modules: [outboundAuthenticator],
+    endpoint: { outboundAuth: "provider" },
+    core: { auths: { provider: { username: "us", password: "secret" } } },
+  });
+  const challenge = (name: string) => `${name}: Digest realm="there", nonce="n1", qop="auth", algorithm=MD5`;
+  await room.send(answerTo(invite, "401 Unauthorized", { tag: "x", lines: [challenge("WWW-Authenticate")] }));
+  const again = room.peer.last("INVITE");
+  expect(header(again, "Authorization")).toStartWith("Digest ");
+  expect(Number.parseInt(header(again, "CSeq"))).toBe(Number.parseInt(header(invite, "CSeq")) + 1);
+  await room.send(answerTo(again, "200 OK", { tag: "p", lines: contact, body: audio(4000) }));
+  expect(header(room.peer.last("ACK sip:bob@192.0.2.9:5060"), "Authorization")).toBe(header(again, "Authorization"));
+  channel.hangup(16);
+  await room.run();
+  const bye = room.peer.last("BYE");
+  await room.send(answerTo(bye, "407 Who Are You", { lines: [challenge("Proxy-Authenticate")] }));
+  expect(header(room.peer.last("BYE"), "Proxy-Authorization")).toStartWith("Digest ");
+  expect(Number.parseInt(header(room.peer.last("BYE"), "CSeq"))).toBe(Number.parseInt(header(bye, "CSeq")) + 1);
+  await room.send(answerTo(room.peer.last("BYE"), "407 Still", { lines: [challenge("Proxy-Authenticate")] }));
+  await room.run(40_000);
+  expect(room.kernel.metrics()).toContain("patchbay_session_dialogs 0");
+});
+
+test("the next address is tried when the first one is away", async () => {
+  const room = await Room.open();
+  const endpoint = room.kernel.host.objects.endpoint("phone");
+  const uri = parseUri("sip:bob@example.org");
+  if (!room.sessions || !endpoint || !uri) throw new Error("nothing to dial with");
+  room.universe.names.address("example.org", "192.0.2.77", PEER);
+  room.universe.host("192.0.2.77");
+  const channel = room.sessions.originate({ endpoint, uri });
+  await room.run(10_000);
+  const invite = room.peer.last("INVITE");
+  await room.send(answerTo(invite, "200 OK", { tag: "p", lines: contact, body: audio(4000) }));
+  expect((await channel).state).toBe("up");
 });
 
 test("a reload of the module keeps the calls", async () => {

@@ -80,6 +80,8 @@ export interface RoomOptions {
   readonly endpoint?: Readonly<Record<string, unknown>>;
   readonly global?: Readonly<Record<string, unknown>>;
   readonly options?: Readonly<Record<string, unknown>>;
+  /** Further objects of core. */
+  readonly core?: Readonly<Record<string, unknown>>;
   /** No SDP handler at all. */
   readonly deaf?: boolean;
   readonly modules?: readonly AnyModule[];
@@ -142,6 +144,7 @@ export class Room {
           transports: { udp: { bind: `udp:${US}:5060` } },
           endpoints: { phone: { context: "default", ...options.endpoint } },
           global: options.global ?? {},
+          ...options.core,
         },
         session: options.options ?? {},
         dlg_options: {},
