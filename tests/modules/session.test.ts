@@ -232,6 +232,50 @@ test("a re-INVITE without SDP is answered with our whole offer, sendrecv", async
   expect(ok).toMatch(/m=audio 10002 RTP\/AVP 0[^]*a=sendrecv/);
 });
 
+test("that offer holds the codecs in use, or all of them with allCodecsOnEmptyReinvite", async () => {
+  for (const all of [false, true]) {
+    const room = await Room.open({ global: { allCodecsOnEmptyReinvite: all } });
+    const to = await callUp(room);
+    await room.send(request("INVITE", 2, { to }));
+    expect(room.handler.offers).toEqual([all ? "afresh" : "again"]);
+  }
+});
+
+test("an INVITE without SDP gets our offer in the 200; an ACK without answer ends the call", async () => {
+  for (const answer of [audio(4000), ""]) {
+    const room = await Room.open();
+    await room.send(request("INVITE", 1));
+    room.channel.answer();
+    await room.run();
+    const ok = room.peer.last("200 OK");
+    expect(ok).toContain("m=audio 10002");
+    await room.send(request("ACK", 1, { to: header(ok, "To"), branch: "a", body: answer }));
+    await room.run();
+    expect(room.peer.all("BYE")).toHaveLength(answer ? 0 : 1);
+    expect(room.channel.state).toBe(answer ? "up" : "ended");
+  }
+});
+
+test("a re-INVITE before our 200 was acknowledged gets 491; the BYE after it 200", async () => {
+  const room = await Room.open();
+  await room.send(invite());
+  room.channel.answer();
+  await room.run();
+  const to = header(room.peer.last("200 OK"), "To");
+  await room.send(request("INVITE", 2, { to, body: audio(4000) }));
+  expect(statuses(room).at(-1)).toBe("491");
+  await room.send(request("BYE", 3, { to }));
+  await room.run(40_000);
+  expect(header(room.peer.last("200 OK"), "CSeq")).toBe("3 BYE");
+  expect(room.peer.all("BYE")).toHaveLength(0);
+});
+
+test("an INVITE with a To tag of no call: 481; more m-lines than sixteen: 488", async () => {
+  expect(await refused({ body: audio(4000), to: `<sip:100@${US}>;tag=gone` })).toStartWith("SIP/2.0 481 ");
+  const lines = "m=video 5000 RTP/AVP 99\r\n".repeat(16);
+  expect(await refused({ body: audio(4000) + lines })).toStartWith("SIP/2.0 488 ");
+});
+
 test("an offer in a re-INVITE that we cannot take gets 488 and the call goes on", async () => {
   const room = await Room.open();
   const to = await callUp(room);

@@ -32,7 +32,9 @@ export const audio = (port: number, direction = "sendrecv", address = PEER) =>
 /** Takes every audio line, opens nothing but counts: what session and handler promise each other, and no more. */
 export class PlainHandler implements SdpHandler {
   readonly mediaTypes = ["audio"];
-  open = new Set<unknown>();
+  readonly open = new Set<unknown>();
+  /** Each offer asked for: built on what is active, or not. */
+  readonly offers: ("again" | "afresh")[] = [];
   #port = 10_000;
 
   #describe(line: Parameters<SdpHandler["offer"]>[0], port: number) {
@@ -55,7 +57,8 @@ export class PlainHandler implements SdpHandler {
     return typeof line.state === "number" ? line.state : 0;
   }
 
-  async offer(line: Parameters<SdpHandler["offer"]>[0]) {
+  async offer(line: Parameters<SdpHandler["offer"]>[0], previous: Parameters<SdpHandler["offer"]>[1]) {
+    this.offers.push(previous ? "again" : "afresh");
     const port = this.#take(line);
     await Promise.resolve();
     return this.#describe({ ...line, locallyHeld: line.locallyHeld, remotelyHeld: false }, port);

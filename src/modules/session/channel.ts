@@ -392,7 +392,7 @@ export class SessionChannel implements Channel {
         // They ask what we can do: everything, both ways.
         this.media.hold(false);
         this.media.forget();
-        const offer = await this.media.offer();
+        const offer = await this.media.offer(this.engine.allCodecsOnEmptyReinvite);
         return offer ? exchange.accept(offer) : exchange.refuse(500, "Server Internal Error");
       }
       const answer = await this.media.answer(description);

@@ -80,6 +80,9 @@ export class SessionEngine {
   get ringingMs(): number {
     return this.ctx.options.ringingLimit * 1000;
   }
+  get allCodecsOnEmptyReinvite(): boolean {
+    return this.ctx.fieldsOf("global", "")?.allCodecsOnEmptyReinvite ?? false;
+  }
   get allow180After183(): boolean {
     return this.ctx.fieldsOf("global", "")?.allowSending180After183 ?? false;
   }

@@ -36,6 +36,8 @@ export const endpointFields = {
 export const globalFields = {
   /** A 180 may follow a 183. */
   allowSending180After183: bool(false),
+  /** Offer every codec of the endpoint, not only those in use, when a re-INVITE asks for our offer. */
+  allCodecsOnEmptyReinvite: bool(false),
 } as const;
 
 /** Both this and the endpoint's option of the same name must allow it. */

@@ -96,8 +96,11 @@ export class MediaSession {
     return peer?.rtp.map((format) => format.codec) ?? [];
   }
 
-  /** Our offer: every line again, or one of each type that a handler has something for. Undefined: nothing to offer. */
-  async offer(): Promise<Uint8Array | undefined> {
+  /**
+   * Our offer: every line again, or one of each type that a handler has something for. Undefined: nothing to offer.
+   * `afresh`: lines forget what was agreed on.
+   */
+  async offer(afresh = false): Promise<Uint8Array | undefined> {
     if (this.#lines.length === 0) {
       for (const handler of this.handlers()) {
         for (const type of handler.mediaTypes) {
@@ -108,7 +111,7 @@ export class MediaSession {
       }
     } else {
       for (const line of this.#lines) {
-        const again = line.local?.port ? await line.handler?.offer(line, line.local) : undefined;
+        const again = line.local?.port ? await line.handler?.offer(line, afresh ? undefined : line.local) : undefined;
         if (!again && line.local?.port) await line.handler?.stop(line);
         line.local = again ?? declined(line.local ?? line.peer, line.type);
       }
