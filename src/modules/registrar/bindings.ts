@@ -151,10 +151,16 @@ export class Bindings {
     ];
     if (rows.length > 0 && (await this.host.store.write(rows)).kind !== "stored") return false;
     for (const { binding, reason } of change.removed) this.#drop(binding, reason);
-    for (const binding of written) this.#put(binding, change.flow);
+    for (const binding of written) this.#put(this.#withFinding(binding), change.flow);
     for (const { contact } of change.added) this.#report(contact, "added");
     for (const { contact } of change.refreshed) this.#report(contact, "refreshed");
     return true;
+  }
+
+  /** Qualify may have found something out while the row was being written. */
+  #withFinding(binding: Binding): Binding {
+    const found = this.finding(binding.contact.id);
+    return found ? { ...binding, contact: { ...binding.contact, ...found } } : binding;
   }
 
   /** Gone whatever the store says: it expired, or its connection did. The row follows when the store is there. */
