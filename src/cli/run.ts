@@ -61,6 +61,7 @@ export const run = (rooms: Rooms): Command => ({
     const storeFault = (why: string) => {
       log.error("store fault", { why });
       kernel?.host.events.emit("store.fault", { why });
+      kernel?.host.events.emit("security", { event: "StoreFault", severity: "Error", fields: { Why: why } });
     };
     try {
       kernel = await bootKernel({
