@@ -26,16 +26,39 @@ interface Room {
 /** The media threads as one. */
 export class Plane implements MediaPlane {
   readonly ports: PortPool;
-  readonly #threads: readonly MediaThread[];
+  readonly #options: MediaPlaneOptions;
+  readonly #requests = new Requests();
+  readonly #threads: MediaThread[] = [];
   readonly #rooms = new Map<string, Room>();
   readonly #kinds = new Map<string, number>(Object.entries(CODEC_KINDS));
   readonly #clips = new WeakMap<AudioClip, SharedClip>();
   #lastStream = 0;
   #lastRoom = 0;
+  #stopping = false;
+  #broken = ""; // why the last thread could not be replaced
 
-  constructor(options: MediaPlaneOptions, threads: readonly MediaThread[]) {
+  constructor(options: MediaPlaneOptions) {
+    this.#options = options;
     this.ports = new PortPool(options.world);
-    this.#threads = threads;
+  }
+
+  /** Starts all threads. */
+  async start(): Promise<void> {
+    const indexes = Array.from({ length: Math.max(1, this.#options.count) }, (_, index) => index);
+    await Promise.all(indexes.map((index) => this.#startThread(index)));
+  }
+
+  /** A thread that died takes its streams with it (they are told); another takes its place. */
+  async #startThread(index: number): Promise<void> {
+    let running = false;
+    const thread = new MediaThread(this.#options.worker(index), this.#requests, () => {
+      if (!running) return; // start rejects
+      this.#threads.splice(this.#threads.indexOf(thread), 1);
+      if (!this.#stopping) this.#startThread(index).catch((error) => this.#broken = String(error));
+    });
+    await thread.start(this.#options.io ?? "auto");
+    running = true;
+    this.#threads.push(thread);
   }
 
   get workers(): number {
@@ -81,6 +104,7 @@ export class Plane implements MediaPlane {
   }
 
   #least(): MediaThread {
+    if (this.#threads.length === 0) throw new Error(`no media thread runs: ${this.#broken}`);
     return this.#threads.reduce((least, thread) => thread.sinks.size < least.sinks.size ? thread : least);
   }
 
@@ -123,17 +147,14 @@ export class Plane implements MediaPlane {
   }
 
   async stop(): Promise<void> {
-    await Promise.all(this.#threads.map((thread) => thread.stop()));
+    this.#stopping = true;
+    await Promise.all([...this.#threads].map((thread) => thread.stop()));
   }
 }
 
 /** Starts the media threads. Rejects when one does not start. */
 export async function openMediaPlane(options: MediaPlaneOptions): Promise<MediaPlane> {
-  const requests = new Requests();
-  const threads = Array.from(
-    { length: Math.max(1, options.count) },
-    (_, index) => new MediaThread(options.worker(index), requests),
-  );
-  await Promise.all(threads.map((thread) => thread.start(options.io ?? "auto")));
-  return new Plane(options, threads);
+  const plane = new Plane(options);
+  await plane.start();
+  return plane;
 }

@@ -47,9 +47,10 @@ export class MediaThread {
   #stopped = () => {};
   #alive = true;
 
-  constructor(readonly worker: Worker, readonly requests: Requests) {
+  constructor(readonly worker: Worker, readonly requests: Requests, readonly died: (why: string) => void) {
     worker.onmessage = ({ data }: MessageEvent<FromWorker>) => this.#take(data);
     worker.onerror = ({ message }) => this.#die(message);
+    worker.addEventListener("close", () => this.#die("the media thread ended"));
   }
 
   #post(message: ToWorker): void {
@@ -113,5 +114,6 @@ export class MediaThread {
     this.requests.abandon(this, why);
     for (const sink of [...this.sinks.values()]) sink.event({ kind: "closed", why });
     this.#stopped();
+    this.died(why);
   }
 }

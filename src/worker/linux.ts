@@ -79,7 +79,7 @@ export function openLinuxIo(core: Core): PacketIo {
   const lengthAt = ptr(length);
   const descriptors = new Int32Array(SLOTS * 2).fill(-1); // by slot << 1 | rtcp
   const hosts = new Map<number, { host: string; port: number; rtcpPort: number; dscp: number }>();
-  const errors = { send: 0, receive: 0 };
+  const errors = { send: 0, receive: 0, trapped: 0 };
   const receiveAt = place(base, core.receiveBuffer());
   const sourceAt = place(base, core.receiveSource());
   const outbox = core.outboxEntries() >>> 2;
@@ -154,6 +154,17 @@ export function openLinuxIo(core: Core): PacketIo {
     return ports;
   }
 
+  /** A trap of the core costs the packet, not the other calls. */
+  function receive(tag: number, octets: number): number {
+    try {
+      return core.receiveDatagram(tag >> 1, tag & 1, octets);
+    } catch {
+      errors.trapped++;
+      core.outboxClear();
+      return 0;
+    }
+  }
+
   function send(): void {
     const count = core.outboxCount();
     for (let i = 0, at = outbox; i < count; i++, at += 4) {
@@ -206,7 +217,7 @@ export function openLinuxIo(core: Core): PacketIo {
           lengthAt,
         );
         if (octets < 0) errors.receive++; // an ICMP error, or another reader: the next packet is as good
-        else if (core.receiveDatagram(tag >> 1, tag & 1, octets) > 0) send();
+        else if (receive(tag, octets) > 0) send();
       }
     },
     setDscp(slot, dscp) {

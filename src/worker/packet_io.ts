@@ -37,8 +37,8 @@ export interface PacketIo {
   detach(slot: number): DetachedPair | undefined;
   /** Takes over sockets that another worker detached; false when it could not. */
   attach(slot: number, pair: DetachedPair): boolean | Promise<boolean>;
-  /** Datagrams the kernel refused to send, or that failed on receipt. */
-  readonly errors: { readonly send: number; readonly receive: number };
+  /** Datagrams the kernel refused to send, that failed on receipt, or on which the core trapped. */
+  readonly errors: { readonly send: number; readonly receive: number; readonly trapped: number };
   stop(): void;
 }
 

@@ -28,7 +28,7 @@ export function openPortableIo(core: Core): PacketIo {
   const words = new Uint32Array(core.memory.buffer);
   const pairs = new Map<number, Pair>();
   const hosts = new Map<string, Uint8Array>();
-  const errors = { send: 0, receive: 0 };
+  const errors = { send: 0, receive: 0, trapped: 0 };
   const receiveAt = core.receiveBuffer();
   const sourceAt = core.receiveSource();
   const outbox = core.outboxEntries() >>> 2;
@@ -49,7 +49,12 @@ export function openPortableIo(core: Core): PacketIo {
     setClock(core);
     memory.set(bytes.length > BUFFER ? bytes.subarray(0, BUFFER) : bytes, receiveAt);
     source(host, port);
-    if (core.receiveDatagram(tag >> 1, tag & 1, bytes.length) > 0) send();
+    try {
+      if (core.receiveDatagram(tag >> 1, tag & 1, bytes.length) > 0) send();
+    } catch {
+      errors.trapped++; // costs the packet, not the other calls
+      core.outboxClear();
+    }
   }
 
   async function bound(tag: number, host: string, port: number): Promise<udp.Socket<"buffer"> | undefined> {
