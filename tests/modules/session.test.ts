@@ -367,7 +367,7 @@ test("the same INVITE on a second way is 482", async () => {
 
 // ---- calls of ours ----------------------------------------------------------------------------------------------
 
-async function dial(options: RoomOptions = {}) {
+async function dial(options: RoomOptions = {}, caller = { name: "Alice", number: "101", allowed: true }) {
   const room = await Room.open(options);
   const endpoint = room.kernel.host.objects.endpoint("phone");
   const uri = parseUri(`sip:bob@${PEER}:5060`);
@@ -375,7 +375,7 @@ async function dial(options: RoomOptions = {}) {
   const channel = await room.sessions.originate({
     endpoint,
     uri,
-    caller: { name: "Alice", number: "101", allowed: true },
+    caller,
     headers: [["X-Test", "1"]],
   });
   const told: string[] = [];
@@ -402,6 +402,18 @@ test("we call: ringing, answered, BYE of the peer", async () => {
   await room.send(bye);
   expect(told).toEqual(["ringing", "answered", "ended 17"]);
   expect(room.handler.open.size).toBe(0);
+});
+
+test("From shows the caller, the endpoint's name for us, a default, or nobody", async () => {
+  const from = async (options: RoomOptions, caller?: { name: string; number: string; allowed: boolean }) =>
+    header((await dial(options, caller)).invite, "From").replace(/;tag=.*/, "").replaceAll('"', "");
+  const fromUser = { endpoint: { fromUser: "account", fromDomain: "provider.example.org" } };
+  expect(await from({})).toBe(`Alice <sip:101@${US}>`);
+  expect(await from(fromUser)).toBe("<sip:account@provider.example.org>");
+  expect(await from({}, { name: "", number: "", allowed: true })).toBe(`<sip:patchbay@${US}>`);
+  const hidden = { name: "Alice", number: "101", allowed: false };
+  expect(await from({}, hidden)).toBe("Anonymous <sip:anonymous@anonymous.invalid>");
+  expect(header((await dial({}, hidden)).invite, "Contact")).toStartWith("<sip:anonymous@");
 });
 
 test("refusals have their causes", async () => {

@@ -242,12 +242,12 @@ export class SessionEngine {
       : (await this.stack.resolve(route?.uri ?? uri, endpoint))[0];
     if (!towards) throw new SipError(503, "Nowhere To Send It");
     const caller = options.caller ?? options.caused?.caller ?? { name: "", number: "", allowed: true };
-    const user = endpoint.fromUser ?? (caller.number || "anonymous");
-    const contact = `<${
-      this.stack.localContact(towards, contactUser(endpoint) ?? endpoint.fromUser ?? caller.number)
-    }>`;
+    const shown = shownCaller(caller, endpoint, this.#defaultFromUser());
+    const contact = `<${this.stack.localContact(towards, contactUser(endpoint) ?? shown.user)}>`;
     const localTag = this.world.random.token(8);
-    const invite = this.#invite(options, { user, localTag, contact, display: endpoint.fromUser ? "" : caller.name });
+    const domain = options.caused?.variables.get("SIPFROMDOMAIN") || endpoint.fromDomain || shown.host ||
+      hostOf(contact);
+    const invite = this.#invite(options, { ...shown, host: domain, localTag, contact });
     const caused = options.caused && this.channelsById.get(options.caused.id);
     const channel = this.#channel({
       endpoint,
@@ -283,16 +283,16 @@ export class SessionEngine {
   #invite(options: OriginateOptions, from: {
     readonly user: string;
     readonly display: string;
+    readonly host: string;
     readonly localTag: string;
     readonly contact: string;
   }): SipRequest {
-    const { endpoint, uri } = options;
-    const host = endpoint.fromDomain ?? hostOf(from.contact);
+    const { uri } = options;
     const address: Uri = {
       scheme: uri.scheme === "sips" ? "sips" : "sip",
       user: from.user,
       password: undefined,
-      host,
+      host: from.host,
       port: undefined,
       params: new Map(),
       headers: "",
@@ -336,6 +336,12 @@ export class SessionEngine {
       supported: [...new Set([...supportedBy(fields), ...this.#moduleTags()])],
       unsupported: (request) => unsupportedBy(request, fields, this.stack.capabilities.optionTags),
     };
+  }
+
+  /** User of From when nothing better is known; core owns the option. */
+  #defaultFromUser(): string {
+    const user = this.ctx.objects.get("global", "")?.values["defaultFromUser"];
+    return typeof user === "string" ? user : "patchbay";
   }
 
   /** Milliseconds; core owns the option. */
@@ -422,6 +428,17 @@ function callerOf(request: SipRequest, endpoint: Endpoint): Party {
   if (endpoint.callerId) return { ...endpoint.callerId, allowed: true };
   const from = request.headers.get("From");
   return { name: from?.display ?? "", number: from ? userOf(from.uri) : "", allowed: true };
+}
+
+/** What the From of a call says: the endpoint's name for us, the caller, or nobody when the caller is not to be shown. */
+function shownCaller(
+  caller: Party,
+  endpoint: Endpoint,
+  fallback: string,
+): { display: string; user: string; host: string } {
+  if (endpoint.fromUser) return { display: "", user: endpoint.fromUser, host: "" };
+  if (!caller.allowed) return { display: "Anonymous", user: "anonymous", host: "anonymous.invalid" };
+  return { display: caller.name, user: caller.number || fallback, host: "" };
 }
 
 function contactUser(endpoint: Endpoint): string | undefined {

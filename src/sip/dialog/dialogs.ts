@@ -12,10 +12,6 @@ export class Dialogs {
     return this.#sessions.size;
   }
 
-  get sessions(): Iterable<InviteSession> {
-    return this.#sessions.values();
-  }
-
   add(session: InviteSession): void {
     this.#sessions.set(key(session.callId, session.localTag), session);
     if (session.merge) this.#initial.add(session.merge);
@@ -31,12 +27,6 @@ export class Dialogs {
     const callId = request.headers.get("Call-ID");
     const tag = request.headers.get("To")?.params.get("tag");
     return callId === undefined || !tag ? undefined : this.#sessions.get(key(callId, tag));
-  }
-
-  /** By ids, for Replaces and the like. */
-  get(callId: string, localTag: string, remoteTag: string): InviteSession | undefined {
-    const session = this.#sessions.get(key(callId, localTag));
-    return session?.dialog?.remoteTag === remoteTag ? session : undefined;
   }
 
   /** The same INVITE came a second way (RFC 3261 §8.2.2.2): to be answered 482. */
