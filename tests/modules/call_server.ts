@@ -7,9 +7,7 @@ import { dialplanEngine, media, sessions } from "../../src/kernel/services.ts";
 import { engine } from "../../src/dialplan/engine.ts";
 import core from "../../src/modules/core/module.ts";
 import dialplan from "../../src/modules/dialplan.ts";
-import * as v from "valibot";
-import { defineModule } from "../../src/kernel/module.ts";
-import { identifiers } from "../../src/kernel/services.ts";
+import identifierIp from "../../src/modules/endpoint_identifier_ip/module.ts";
 import registrar from "../../src/modules/registrar/module.ts";
 import sdpRtp from "../../src/modules/sdp_rtp/module.ts";
 import session from "../../src/modules/session/module.ts";
@@ -18,20 +16,7 @@ import { VirtualMedia } from "../virtual_media.ts";
 import { VirtualUniverse } from "../virtual_world.ts";
 
 export const SERVER = "192.0.2.1";
-/** Knows the phones below by where they send from. */
-const byAddress = defineModule({
-  name: "by_address",
-  summary: "",
-  requires: ["core"],
-  options: v.object({}),
-  setup(ctx) {
-    ctx.use(identifiers).add("ip", (_request, flow) => {
-      const found = Object.entries(addresses).find(([, host]) => host === flow.remote.host);
-      return { endpoint: found && ctx.objects.endpoint(found[0]), looked: flow.remote.host, result: "" };
-    });
-  },
-});
-const modules: readonly AnyModule[] = [core, session, sdpRtp, dialplan, registrar, byAddress];
+const modules: readonly AnyModule[] = [core, session, sdpRtp, dialplan, registrar, identifierIp];
 
 export interface Options {
   readonly dialplan: Readonly<Record<string, unknown>>;
@@ -71,7 +56,9 @@ export class CallServer {
         session: {},
         sdp_rtp: { rtpStart: 10000, rtpEnd: 10100, ...options.sdpRtp },
         registrar: {},
-        by_address: {},
+        endpoint_identifier_ip: {
+          identifies: Object.fromEntries(names.map(([id, host]) => [id, { endpoint: id, match: [host] }])),
+        },
         dialplan: { internal: options.dialplan },
       },
     });
