@@ -71,7 +71,7 @@ test("1,000 calls through a relay that passes every offer on end without a trace
   expect(it.simulation.outcome.answered).toBeGreaterThan(500);
   nothingLeft(it.simulation, [it.caller, it.server, it.callee]);
   expect(it.universe.pending).toBe(it.quiet);
-}, 30_000);
+}, 60_000);
 
 const CALLER = "192.0.2.11";
 const CALLEE = "192.0.2.12";
@@ -134,7 +134,7 @@ test("5,000 calls through the server over a network that loses, doubles and reor
   const { universe, simulation, quiet } = await crowds(5000, 150_000, 11, { faults });
   expect(simulation.outcome.answered).toBeGreaterThan(2500);
   expect(universe.pending).toBe(quiet);
-}, 60_000);
+}, 120_000);
 
 test("on a good network, over UDP and over TCP, no call ends for want of an answer", async () => {
   for (const protocol of ["udp", "tcp"] as const) {
@@ -149,4 +149,4 @@ test("on a good network, over UDP and over TCP, no call ends for want of an answ
     expect(count("confirmed")).toBeGreaterThanOrEqual(count("accepted"));
     expect(count("accepted")).toBeGreaterThan(150);
   }
-}, 30_000);
+}, 60_000);
