@@ -1,6 +1,5 @@
 import { availableParallelism } from "node:os";
 import type { Events } from "../kernel/events.ts";
-import { ConfigError } from "../kernel/errors.ts";
 import { ExternalModules } from "../kernel/external.ts";
 import { bootKernel, type Kernel } from "../kernel/kernel.ts";
 import { type LogLevel, moduleLogger } from "../kernel/log.ts";
@@ -115,7 +114,6 @@ async function reload(kernel: Kernel, terminal: Terminal): Promise<void> {
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     terminal.err(`${reason}\nreload: the old configuration stays`);
-    if (!(error instanceof ConfigError)) throw error;
   } finally {
     systemNotify("READY=1", process.env.NOTIFY_SOCKET);
   }

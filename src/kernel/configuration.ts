@@ -243,15 +243,26 @@ class Reading {
   /** What the modules declare with `names`, by kind. A module whose options are wrong makes its kinds unknown. */
   #names(modules: readonly ModuleConfig[]): ReadonlyMap<string, ReadonlySet<string>> {
     const names = new Map<string, Set<string>>();
-    for (const { definition, options } of modules) {
+    for (const module of modules) {
+      const { definition, options } = module;
       if (options === undefined || !definition.names) continue;
-      for (const [kind, list] of Object.entries(definition.names(options))) {
+      for (const [kind, list] of Object.entries(this.#ask(module, () => definition.names?.(options)) ?? {})) {
         const known = names.get(kind) ?? new Set();
         for (const name of list) known.add(name);
         names.set(kind, known);
       }
     }
     return names;
+  }
+
+  /** What a module answers; that it threw is a fault at its key. */
+  #ask<T>({ key, place, definition }: ModuleConfig, ask: () => T): T | undefined {
+    try {
+      return ask();
+    } catch (error) {
+      this.report(place, `${key}: its check of the options failed: ${firstLine(error)}`, definition.name);
+      return undefined;
+    }
   }
 
   #references(
@@ -284,10 +295,11 @@ class Reading {
       use: <T>(token: ServiceToken<T>) => this.around.use(token),
       names: (kind) => [...names.get(kind) ?? []].sort(),
     };
-    for (const { definition, key, options } of modules) {
+    for (const module of modules) {
+      const { definition, key, options } = module;
       const node = byName.get(definition.name)?.node;
       if (!node) continue;
-      for (const fault of definition.check?.(options, context) ?? []) {
+      for (const fault of this.#ask(module, () => definition.check?.(options, context)) ?? []) {
         this.report(placeAt(node, fault.path), `${[key, ...fault.path].join(".")}: ${fault.message}`, definition.name);
       }
     }

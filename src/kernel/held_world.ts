@@ -1,4 +1,4 @@
-import type { World } from "../world/world.ts";
+import type { StreamConnection, World } from "../world/world.ts";
 import type { LoadedModule } from "./loaded_module.ts";
 
 /** The world as a module takes from it: its timers and sockets end when it is unloaded, a timer that throws is its fault. */
@@ -26,20 +26,56 @@ export function heldWorld(world: World, module: LoadedModule): World {
     network: {
       async bindDatagram(options, listener) {
         const socket = await network.bindDatagram(options, listener);
-        module.hold(() => socket.close());
-        return socket;
+        const forget = module.hold(() => socket.close());
+        return {
+          local: socket.local,
+          send: (bytes, to) => socket.send(bytes, to),
+          close() {
+            forget();
+            socket.close();
+          },
+        };
       },
       async listenStream(options, handlers) {
         const listener = await network.listenStream(options, handlers);
-        module.hold(() => listener.close());
-        return listener;
+        const forget = module.hold(() => listener.close());
+        return {
+          local: listener.local,
+          setTls: (tls) => listener.setTls(tls),
+          close() {
+            forget();
+            listener.close();
+          },
+        };
       },
-      async connectStream(options) {
-        const connection = await network.connectStream(options);
-        module.hold(() => connection.destroy());
-        return connection;
-      },
+      connectStream: async (options) => heldConnection(await network.connectStream(options), module),
       localAddressTowards: (remote) => network.localAddressTowards(remote),
     },
+  };
+}
+
+function heldConnection(connection: StreamConnection, module: LoadedModule): StreamConnection {
+  const { local, remote, tlsError, peerNames } = connection;
+  const forget = module.hold(() => connection.destroy());
+  return {
+    local,
+    remote,
+    ...(tlsError === undefined ? {} : { tlsError }),
+    peerNames,
+    get unsent() {
+      return connection.unsent;
+    },
+    listen: (handlers) =>
+      connection.listen({
+        received: (bytes) => handlers.received(bytes),
+        drained: () => handlers.drained(),
+        closed(error) {
+          forget();
+          handlers.closed(error);
+        },
+      }),
+    write: (bytes) => connection.write(bytes),
+    end: () => connection.end(),
+    destroy: () => connection.destroy(),
   };
 }

@@ -197,3 +197,49 @@ test("using a service without requiring its module is an error that names both",
   const error = await refusal(kernel({ manifest: { user: {}, offerer: {} }, modules: [offerer, user] }));
   expect(error.message).toContain('"user" uses the service "counter" of "offerer", but does not require "offerer"');
 });
+
+test("sockets a module opened are closed when it goes, and those it closed itself are forgotten", async () => {
+  const universe = new VirtualUniverse();
+  const [world, peer] = [universe.host("192.0.2.1"), universe.host("192.0.2.9")];
+  await peer.network.listenStream({ host: "192.0.2.9", port: 9060 }, {
+    accepted: (connection) => connection.listen({ received() {}, drained() {}, closed() {} }),
+    failed() {},
+  });
+  const user = defineModule({
+    name: "user",
+    summary: "",
+    requires: [],
+    options: v.object({}),
+    async setup(ctx) {
+      const { network } = ctx.world;
+      const listener = { received() {}, unreachable() {} };
+      await network.bindDatagram({ host: "192.0.2.1", port: 5060 }, listener);
+      (await network.bindDatagram({ host: "192.0.2.1", port: 5062 }, listener)).close();
+      await network.listenStream({ host: "192.0.2.1", port: 5060 }, { accepted() {}, failed() {} });
+      const connection = await network.connectStream({ host: "192.0.2.9", port: 9060, timeoutMs: 1000 });
+      connection.listen({ received() {}, drained() {}, closed() {} });
+    },
+  });
+  const booting = bootKernel({ world, manifest: { user: {} }, modules: [user] });
+  await universe.advance(100);
+  const running = await booting;
+  expect([world.datagrams.size, world.listeners.size, world.connections.size]).toEqual([1, 1, 1]);
+  await running.stop();
+  await universe.advance(100);
+  expect([world.datagrams.size, world.listeners.size, world.connections.size]).toEqual([0, 0, 0]);
+});
+
+test("a module whose own check throws is a fault at its key", async () => {
+  const broken = defineModule({
+    name: "broken",
+    summary: "",
+    requires: [],
+    options: v.object({}),
+    check: () => {
+      throw new TypeError("nothing there");
+    },
+    setup() {},
+  });
+  const error = await refusal(kernel({ manifest: '{\n  "broken": {}\n}', modules: [broken] }));
+  expect(error.message).toBe("modules.json:2:3: broken: its check of the options failed: nothing there");
+});
