@@ -12,7 +12,7 @@ import {
   type Surroundings,
 } from "./configuration.ts";
 import { type Host, moduleContext } from "./context.ts";
-import { ConfigError } from "./errors.ts";
+import { ConfigError, type ConfigFault } from "./errors.ts";
 import { Bus } from "./events.ts";
 import { closure } from "./graph.ts";
 import { KeyedQueue } from "./keyed_queue.ts";
@@ -301,20 +301,35 @@ export class Kernel implements Administration, Lifecycle {
   async #swap(old: Configuration, next: Configuration, fresh: ReadonlySet<string>): Promise<void> {
     const leaving = [...this.#loaded.values()].filter((module) => fresh.has(module.name));
     const staying = new Set(next.modules.map(({ definition }) => definition.name));
-    const heirs = leaving.filter((module) => staying.has(module.name));
-    const saved = new Map(heirs.map((module) => [module.name, this.#saved(module)]));
+    const saved = this.#saveAll(leaving.filter((module) => staying.has(module.name)));
     await this.#unload(leaving);
     const notify = this.host.objects.replace(next.objects);
-    try {
-      await this.#setUp(next, saved);
-    } catch (error) {
-      await this.#unload([...this.#loaded.values()].filter((module) => fresh.has(module.name)));
-      this.host.objects.replace(old.objects);
-      await this.#setUp(old, saved);
-      throw error;
+    const faults = await this.#setUp(next, saved, "stop");
+    if (faults.length > 0) {
+      faults.push(...await this.#goBack(old, saved, fresh));
+      throw new SetupError(faults);
     }
     this.#running = next;
     notify();
+  }
+
+  /** The old modules again, with the state the new ones had taken over. Answers the faults of those that do not come back. */
+  async #goBack(
+    old: Configuration,
+    saved: ReadonlyMap<string, unknown>,
+    fresh: ReadonlySet<string>,
+  ): Promise<ConfigFault[]> {
+    const leaving = [...this.#loaded.values()].filter((module) => fresh.has(module.name));
+    const definitions = new Map(old.modules.map(({ definition }) => [definition.name, definition]));
+    const heirs = leaving.filter((module) => definitions.get(module.name) === module.config.definition);
+    const back = new Map([...saved, ...this.#saveAll(heirs)]);
+    await this.#unload(leaving);
+    this.host.objects.replace(old.objects);
+    return await this.#setUp(old, back, "go on");
+  }
+
+  #saveAll(modules: readonly LoadedModule[]): ReadonlyMap<string, unknown> {
+    return new Map(modules.map((module) => [module.name, this.#saved(module)]));
   }
 
   #saved(module: LoadedModule): unknown {
@@ -326,25 +341,36 @@ export class Kernel implements Administration, Lifecycle {
     }
   }
 
-  /** Sets up what does not run yet, in the order of needs. */
-  async #setUp(configuration: Configuration, saved: ReadonlyMap<string, unknown>): Promise<void> {
+  /** Sets up what does not run yet, in the order of needs. After a fault: stops, or goes on with what does not need it. */
+  async #setUp(
+    configuration: Configuration,
+    saved: ReadonlyMap<string, unknown>,
+    afterFault: "stop" | "go on",
+  ): Promise<ConfigFault[]> {
     const definitions = new Map(configuration.modules.map(({ definition }) => [definition.name, definition]));
+    const faults: ConfigFault[] = [];
+    const loaded = new Map<string, LoadedModule>();
     for (const config of configuration.modules) {
       const { name } = config.definition;
-      if (this.#loaded.has(name)) continue;
-      const module = this.#holder(config, closure(name, definitions));
+      const needs = closure(name, definitions);
+      const runs = this.#loaded.get(name);
+      if (runs) loaded.set(name, runs);
+      if (runs || [...needs].some((needed) => !this.#loaded.has(needed))) continue;
+      const module = this.#holder(config, needs);
       try {
         await config.definition.setup(moduleContext(module, this.host, saved.get(name)));
       } catch (error) {
         module.release();
-        throw setupError(config, error);
+        faults.push(setupFault(config, error));
+        if (afterFault === "stop") return faults;
+        continue;
       }
+      loaded.set(name, module);
       this.#loaded.set(name, module);
       this.host.events.emit("module.loaded", { module: name });
     }
-    const order = new Map(configuration.modules.map(({ definition }, index) => [definition.name, index]));
-    const byOrder = (a: string, b: string) => (order.get(a) ?? 0) - (order.get(b) ?? 0);
-    this.#loaded = new Map([...this.#loaded].sort(([a], [b]) => byOrder(a, b)));
+    this.#loaded = loaded; // in the order of set-up
+    return faults;
   }
 
   async #unload(modules: readonly LoadedModule[]): Promise<void> {
@@ -393,13 +419,10 @@ export class UnknownModule extends Error {
 /** A module refused to start: its name, the reason, and its place in the manifest. */
 export class SetupError extends ConfigError {}
 
-function setupError(config: ModuleConfig, cause: unknown): SetupError {
+function setupFault(config: ModuleConfig, cause: unknown): ConfigFault {
   const { file, line, column } = config.place;
-  const module = config.definition.name;
   const reason = cause instanceof Error ? cause.message : String(cause);
-  return new SetupError([{ file, line, column, module, message: `${config.key} could not start: ${reason}` }], {
-    cause,
-  });
+  return { file, line, column, module: config.definition.name, message: `${config.key} could not start: ${reason}` };
 }
 
 function firstFrame(error: Error): string | undefined {

@@ -243,3 +243,47 @@ test("a module whose own check throws is a fault at its key", async () => {
   const error = await refusal(kernel({ manifest: '{\n  "broken": {}\n}', modules: [broken] }));
   expect(error.message).toBe("modules.json:2:3: broken: its check of the options failed: nothing there");
 });
+
+test("a reload that fails half way hands the state back to the old modules", async () => {
+  const engines: unknown[] = [];
+  let [stopped, failures] = [0, 0];
+  const engine = defineModule({
+    name: "engine",
+    summary: "outlives its module",
+    requires: [],
+    options: v.object({}),
+    setup(ctx) {
+      const own = ctx.restored ?? { calls: 7 };
+      let handedOver = false;
+      engines.push(own);
+      ctx.save(() => {
+        handedOver = true;
+        return own;
+      });
+      ctx.onUnload(() => void (stopped += handedOver ? 0 : 1));
+    },
+  });
+  const fragile = defineModule({
+    name: "fragile",
+    summary: "fails when it is told to",
+    requires: ["engine"],
+    options: v.object({}),
+    setup() {
+      if (failures-- > 0) throw new Error("not now");
+    },
+  });
+  const modules = [engine, fragile, recorder("other", [], [])];
+  const running = await kernel({ manifest: { engine: {}, fragile: {}, other: {} }, modules });
+  failures = 1;
+  expect((await refusal(running.reloadModule("engine"))).message).toContain("fragile could not start: not now");
+  expect(running.modules.map(({ name }) => name)).toEqual(["engine", "fragile", "other"]);
+  expect(stopped).toBe(0);
+  expect(new Set(engines).size).toBe(1);
+
+  failures = 2; // the old one does not come back either: the others do, and the next reload brings it back
+  expect((await refusal(running.reloadModule("engine"))).faults).toHaveLength(2);
+  expect(running.modules.map(({ name }) => name)).toEqual(["engine", "other"]);
+  await running.reload();
+  expect(running.modules.map(({ name }) => name)).toEqual(["engine", "fragile", "other"]);
+  expect(stopped).toBe(0);
+});
