@@ -15,17 +15,18 @@ export function compile(name: string): string {
 /** Lines of a stream, one at a time. */
 export class Lines {
   readonly #reader;
+  readonly #decoder = new TextDecoder();
   #rest = "";
 
   constructor(stream: ReadableStream<Uint8Array>) {
-    this.#reader = stream.pipeThrough(new TextDecoderStream()).getReader();
+    this.#reader = stream.getReader();
   }
 
   async next(): Promise<string> {
     while (!this.#rest.includes("\n")) {
       const { value, done } = await this.#reader.read();
       if (done) throw new Error("the program ended early");
-      this.#rest += value;
+      this.#rest += this.#decoder.decode(value, { stream: true });
     }
     const end = this.#rest.indexOf("\n");
     const line = this.#rest.slice(0, end);

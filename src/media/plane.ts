@@ -1,6 +1,6 @@
 import { type AudioClip, type MediaCodec, type MediaPlane, type MediaStream, NoPort } from "../kernel/media.ts";
 import { CODEC_KINDS, FIRST_OTHER_KIND, type SharedClip } from "../worker/protocol.ts";
-import type { World } from "../world/world.ts";
+import type { SocketAddress, World } from "../world/world.ts";
 import { PortPool } from "./ports.ts";
 import { RemoteStream } from "./stream.ts";
 import { MediaThread, Requests } from "./thread.ts";
@@ -8,7 +8,7 @@ import { MediaThread, Requests } from "./thread.ts";
 const CANDIDATES = 1; // pairs offered to a thread at a time
 
 export interface MediaPlaneOptions {
-  readonly world: Pick<World, "random" | "after">;
+  readonly world: Pick<World, "random" | "after" | "network">;
   readonly count: number;
   /** Makes the thread of this number. Only main.ts may: in the executable the URL resolves against its place. */
   readonly worker: (index: number) => Worker;
@@ -31,6 +31,7 @@ export class Plane implements MediaPlane {
   readonly #threads: MediaThread[] = [];
   readonly #rooms = new Map<string, Room>();
   readonly #kinds = new Map<string, number>(Object.entries(CODEC_KINDS));
+  readonly #open = new Map<number, number>(); // by port, how many of our sockets have it
   readonly #clips = new WeakMap<AudioClip, SharedClip>();
   #lastStream = 0;
   #lastRoom = 0;
@@ -106,6 +107,22 @@ export class Plane implements MediaPlane {
   #least(): MediaThread {
     if (this.#threads.length === 0) throw new Error(`no media thread runs: ${this.#broken}`);
     return this.#threads.reduce((least, thread) => thread.sinks.size < least.sinks.size ? thread : least);
+  }
+
+  /** Notes the ports of a stream, or (`by` -1) forgets them. */
+  note(stream: RemoteStream, by: 1 | -1): void {
+    for (const port of new Set([stream.local.port, stream.localRtcp.port])) {
+      const count = (this.#open.get(port) ?? 0) + by;
+      if (count > 0) this.#open.set(port, count);
+      else this.#open.delete(port);
+    }
+  }
+
+  /** Undefined for one of our own ports: two echoes that answer each other would never stop. */
+  foreign(address: SocketAddress | undefined): SocketAddress | undefined {
+    if (address === undefined || !this.#open.has(address.port)) return address;
+    const { network } = this.#options.world;
+    return network.localAddressTowards(address.host) === address.host ? undefined : address;
   }
 
   /** The core's number of a codec, the same in all threads. */

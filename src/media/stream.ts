@@ -22,9 +22,12 @@ export class RemoteStream implements MediaStream, StreamSink {
     readonly pooled: boolean, // its port rests in the pool after use
   ) {
     thread.sinks.set(id, this);
+    plane.note(this, 1);
   }
 
-  configure(config: StreamConfig): Promise<void> {
+  configure(wanted: StreamConfig): Promise<void> {
+    const remote = this.plane.foreign(wanted.remote);
+    const config = { ...wanted, remote, remoteRtcp: remote && this.plane.foreign(wanted.remoteRtcp) };
     const kinds = [this.plane.kind(config.codec), config.accepted.map((codec) => this.plane.kind(codec))] as const;
     return this.#ask({ kind: "configure", stream: this.id, config, kinds });
   }
@@ -124,6 +127,7 @@ export class RemoteStream implements MediaStream, StreamSink {
     if (this.#closed) return;
     this.#closed = true;
     this.plane.leave(this);
+    this.plane.note(this, -1);
     this.thread.sinks.delete(this.id);
     if (this.pooled) this.plane.ports.rest(this.local.host, this.local.port);
   }

@@ -246,6 +246,17 @@ for (const io of IOS) {
     expect(await stream.stats()).toMatchObject({ packetsSent: 0 });
   });
 
+  on("never sends to a port of its own: two echoes would answer each other for ever", async () => {
+    const media = await planeOf(io);
+    const [a, b] = [await leg(media), await leg(media)];
+    await a.stream.configure(config(b.stream.local));
+    await b.stream.configure(config(a.stream.local));
+    await Promise.all([a.stream.echo(), b.stream.echo()]);
+    await a.stream.play({ samples: new Int16Array(320), sampleRate: 8000 }, { loop: false });
+    expect(await a.stream.stats()).toMatchObject({ packetsSent: 0 });
+    expect(await b.stream.stats()).toMatchObject({ packetsSent: 0, packetsReceived: 0 });
+  });
+
   on("after close every call is refused, and nothing is left", async () => {
     const media = await planeOf(io);
     const { peer, stream } = await leg(media);
