@@ -40,7 +40,12 @@ export class EventStream {
 
   end(): void {
     this.#stop?.();
-    for (const socket of this.#subscribers.keys()) socket.close(1001, "going away");
+    this.dismiss(1001, "going away");
+  }
+
+  /** Closes every subscriber's connection. */
+  dismiss(code: number, reason: string): void {
+    for (const socket of this.#subscribers.keys()) socket.close(code, reason);
     this.#subscribers.clear();
   }
 

@@ -55,6 +55,7 @@ function refuseOpenKey(path: string): void {
 class Listener {
   readonly url: string;
   readonly #events = new EventStream();
+  #tokens: Tokens | undefined;
   readonly #server: Bun.Server<SocketData>;
   #app: App | undefined;
 
@@ -96,6 +97,9 @@ class Listener {
   }
 
   serve(app: App, host: HttpHost): void {
+    // A token that was taken out opens nothing any more, what it opened before included.
+    if (this.#tokens && !app.tokens.equal(this.#tokens)) this.#events.dismiss(1008, "tokens have changed");
+    this.#tokens = app.tokens;
     this.#app = app;
     this.#events.listen(host.events);
   }

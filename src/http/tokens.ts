@@ -10,6 +10,11 @@ export interface TokenOwner {
   readonly scope: Scope;
 }
 
+interface KnownToken {
+  readonly hash: Buffer; // SHA-256
+  readonly owner: TokenOwner;
+}
+
 const SCOPES: readonly Scope[] = ["read", "write", "admin"];
 
 /** Does a token of this scope open a route of that one? Admin includes write, write includes read. */
@@ -19,13 +24,20 @@ export function permits(owned: Scope, needed: Scope): boolean {
 
 /** Who may speak to the API. Only hashes are held. */
 export class Tokens {
-  readonly #known: { readonly hash: Buffer; readonly owner: TokenOwner }[] = [];
+  readonly #known: KnownToken[] = [];
 
   constructor(localHash: Buffer, configured: HttpOptions["tokens"]) {
     this.#known.push({ hash: localHash, owner: { name: "local", scope: "admin" } });
     for (const [name, { sha256, scope }] of Object.entries(configured)) {
       this.#known.push({ hash: Buffer.from(sha256, "hex"), owner: { name, scope } });
     }
+  }
+
+  /** The same tokens with the same scopes. */
+  equal(other: Tokens): boolean {
+    const text = ({ hash, owner }: KnownToken) => `${hash.toString("hex")} ${owner.scope}`;
+    const mine = this.#known.map(text).sort();
+    return mine.join() === other.#known.map(text).sort().join();
   }
 
   /** The owner of `Authorization: Bearer …`; every known hash is compared, each in constant time. */

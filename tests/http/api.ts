@@ -19,6 +19,8 @@ export class Api {
     readonly kernel: Kernel,
     /** `ms`: what the engine's clock shows on top of the real one. */
     readonly later: { ms: number },
+    /** What the next start of the module is given. */
+    readonly setTokens: (tokens: HttpOptions["tokens"]) => void,
   ) {}
 
   /** Modules: one that starts the engine, one that hangs in `routes`. */
@@ -32,7 +34,8 @@ export class Api {
       after: real.after,
       now: () => real.now() + later.ms,
     };
-    const options = { host: "127.0.0.1", port: 0, insecure: false, tls: undefined, hosts: [], tokens: {}, ...more };
+    const plain: HttpOptions = { host: "127.0.0.1", port: 0, insecure: false, tls: undefined, hosts: [], tokens: {} };
+    const options: { -readonly [K in keyof HttpOptions]: HttpOptions[K] } = { ...plain, ...more };
     let url = "";
     const server = defineModule({
       name: "server",
@@ -40,7 +43,7 @@ export class Api {
       requires: [],
       options: v.object({}),
       async setup(ctx) {
-        const running = await ctx.use(httpEngine).start(options, ctx);
+        const running = await ctx.use(httpEngine).start({ ...options }, ctx);
         url = running.url;
         ctx.onUnload(() => running.stop());
       },
@@ -60,7 +63,8 @@ export class Api {
       modules: [server, things],
       services: [offer(httpEngine, startEngine(folder, world))],
     });
-    const api = new Api(folder, readFileSync(join(folder, TOKEN_FILE), "utf8").trim(), kernel, later);
+    const token = readFileSync(join(folder, TOKEN_FILE), "utf8").trim();
+    const api = new Api(folder, token, kernel, later, (tokens) => options.tokens = tokens);
     api.url = url;
     return api;
   }

@@ -203,6 +203,21 @@ test("a reload of the module that serves is answered, and listeners keep listeni
   socket.close();
 });
 
+test("a token that is taken out opens nothing any more, and its listeners are closed", async () => {
+  const { url, kernel, setTokens } = await start({
+    tokens: { watcher: { sha256: hashOf("watch").toString("hex"), scope: "read" } },
+  });
+  const watcher = { Authorization: "Bearer watch" };
+  const socket = new WebSocket(url.replace("http", "ws") + "/api/v1/events", { headers: watcher });
+  await new Promise((open) => socket.onopen = open);
+  const closed = new Promise<CloseEvent>((close) => socket.onclose = close);
+  setTokens({});
+  await kernel.reloadModule("server");
+  expect((await closed).code).toBe(1008);
+  expect((await api!.get("/api/v1/things/a", watcher)).status).toBe(401);
+  expect((await api!.get("/api/v1/things/a")).status).toBe(200);
+});
+
 test("TLS serves the same API; a key that others can read is refused", async () => {
   const folder = mkdtempSync(join(tmpdir(), "patchbay-tls-"));
   const [certFile, keyFile] = [join(folder, "cert.pem"), join(folder, "key.pem")];
