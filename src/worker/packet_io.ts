@@ -42,9 +42,11 @@ export interface PacketIo {
   stop(): void;
 }
 
+const ORIGIN = performance.timeOrigin;
+
 /** Sets the core's clock: microseconds since 1970 that never step back, the same in every worker. */
 export function setClock(core: Core): void {
-  const micros = (performance.timeOrigin + performance.now()) * 1000;
+  const micros = (ORIGIN + performance.now()) * 1000;
   core.clockSet(micros, micros);
 }
 

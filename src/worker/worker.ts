@@ -46,22 +46,25 @@ class Loop {
     };
     post({ kind: "ready", io: name });
     for (const message of early.splice(0)) take(message);
-    let due = performance.now() + TICK_MS;
-    let turned = performance.now();
+    let now = performance.now();
+    let due = now + TICK_MS;
+    let turned = now;
     while (!this.#stopped) {
       if (streams.count === 0) {
         await new Promise<void>((resolve) => wake = resolve);
         wake = () => {};
-        due = performance.now() + TICK_MS;
+        now = performance.now();
+        due = now + TICK_MS;
         continue;
       }
-      const wait = Math.max(0, Math.min(POLL_MS, Math.ceil(due - performance.now())));
-      const waiting = io.poll(wait);
+      const waiting = io.poll(Math.max(0, Math.min(POLL_MS, Math.ceil(due - now))));
       if (waiting !== undefined) await waiting;
-      due = this.#ticks(streams, io, due);
-      if (waiting === undefined && performance.now() - turned >= TURN_MS) {
+      now = performance.now();
+      if (now >= due) due = this.#ticks(streams, io, due);
+      if (waiting === undefined && now - turned >= TURN_MS) {
         await new Promise((resolve) => setImmediate(resolve));
-        turned = performance.now();
+        now = performance.now();
+        turned = now;
       }
     }
     streams.stop();
