@@ -66,9 +66,9 @@ function nothingLeft(simulation: Simulation, agents: readonly Agent[]): void {
   }
 }
 
-test("1,000 calls through a relay that passes every offer on end without a trace", async () => {
-  const it = await run(7, 1000, { loss: 0.05, duplication: 0.03, jitterMs: 120 });
-  expect(it.simulation.outcome.answered).toBeGreaterThan(500);
+test("500 calls through a relay that passes every offer on end without a trace", async () => {
+  const it = await run(7, 500, { loss: 0.05, duplication: 0.03, jitterMs: 120 });
+  expect(it.simulation.outcome.answered).toBeGreaterThan(250);
   nothingLeft(it.simulation, [it.caller, it.server, it.callee]);
   expect(it.universe.pending).toBe(it.quiet);
 }, 60_000);
@@ -138,15 +138,15 @@ test("5,000 calls through the server over a network that loses, doubles and reor
 
 test("on a good network, over UDP and over TCP, no call ends for want of an answer", async () => {
   for (const protocol of ["udp", "tcp"] as const) {
-    const { simulation } = await crowds(300, 60_000, 5, { protocol });
+    const { simulation } = await crowds(150, 30_000, 5, { protocol });
     const { outcome, legs } = simulation;
-    expect(outcome.answered).toBeGreaterThan(150);
+    expect(outcome.answered).toBeGreaterThan(75);
     expect(legs.filter(({ leg }) => leg.ended?.by === "timeout").map(({ name, leg }) => `${name}: ${leg.log}`)).toEqual(
       [],
     );
     const count = (what: string) => legs.filter(({ leg }) => leg.log.includes(what)).length;
     // An answer that crosses the caller's hang-up is confirmed at the called side only.
     expect(count("confirmed")).toBeGreaterThanOrEqual(count("accepted"));
-    expect(count("accepted")).toBeGreaterThan(150);
+    expect(count("accepted")).toBeGreaterThan(75);
   }
 }, 60_000);

@@ -152,7 +152,7 @@ export class Simulation {
       const both = ends();
       return both[this.#random.below(both.length)] ?? caller;
     };
-    for (let turns = this.#random.below(4); turns > 0; turns--) {
+    for (let turns = this.#random.below(3); turns > 0; turns--) {
       this.#after(15_000, () => {
         const kind = this.#random.below(5);
         if (kind === 0) {
