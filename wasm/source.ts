@@ -21,6 +21,7 @@ import {
   RX_STARTED,
   SDP_REMOTE,
   SDP_RTCP,
+  SIGNALING,
   slotOf,
   STRICT,
   SYMMETRIC,
@@ -48,6 +49,12 @@ function answerTo(s: usize, from: usize): void {
     const port = bswap<u16>(load<u16>(from, 2));
     store<u16>(s + REMOTE_RTCP, bswap<u16>(port + 1), 2);
   }
+}
+
+/** Whether media may come from another host than was negotiated: from where signaling comes, if that is known. */
+function behindNat(s: usize, from: usize): bool {
+  if ((load<u32>(s, FLAGS) & SYMMETRIC) == 0) return false;
+  return !addressKnown(s + SIGNALING) || addressSameHost(from, s + SIGNALING);
 }
 
 /** True when this packet makes the candidate a source: the fourth in sequence. */
@@ -86,8 +93,7 @@ export function sourceAccept(s: usize, from: usize, sequence: u16, ssrc: u32): b
       lock(s, from);
       return true;
     }
-    const symmetric = (load<u32>(s, FLAGS) & SYMMETRIC) != 0;
-    if (!symmetric && !(addressKnown(s + SDP_REMOTE) && addressSameHost(from, s + SDP_REMOTE))) return false;
+    if (!addressSameHost(from, s + SDP_REMOTE) && !behindNat(s, from)) return false;
     if (!proven(s, from, sequence, ssrc)) return false;
     lock(s, from);
     return true;

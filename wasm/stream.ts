@@ -185,7 +185,8 @@ export const ACCEPT_MAP: usize = 832; // 128 octets
 export const ACCEPT_COUNT: usize = 960; // u8
 export const ACCEPTED: usize = 968; // 16 × (u8 kind, u8 payload type, u16 ptime ms, u32 clock)
 export const ACCEPTED_MAX: i32 = 16;
-// 1096 .. 1535: room for the keys and windows of SRTP
+export const SIGNALING: usize = 1104; // the host that may speak with SYMMETRIC; family 0: any
+// 1136 .. 1535: room for the keys and windows of SRTP
 
 const records: usize = memory.data(STREAMS * <i32> STREAM_BYTES, 16);
 const active: usize = memory.data(STREAMS * 4, 16); // i32 slots, dense
@@ -304,21 +305,22 @@ export function streamAdopt(from: i32): i32 {
   return slot;
 }
 
-/** Offset of a 32-octet place where the host writes an address (layout in address.ts) for streamRemote. */
-const handed: usize = memory.data(64, 16);
+/** Offset of three addresses (layout in address.ts) that the host writes for streamRemote. */
+const handed: usize = memory.data(96, 16);
 export function streamHanded(): i32 {
   return <i32> handed;
 }
 
 /**
- * Takes the negotiated addresses (RTP at streamHanded, RTCP 32 octets further; family 0: none). A new RTP address begins
- * to learn the source again.
+ * Takes the negotiated addresses (RTP at streamHanded, then RTCP, then where signaling comes from; family 0: none). A new
+ * RTP address begins to learn the source again.
  */
 export function streamRemote(slot: i32): i32 {
   const s = openRecord(slot);
   if (s == 0) return -1;
   const rtp = handed;
   const rtcp = handed + ADDRESS_BYTES;
+  addressCopy(s + SIGNALING, handed + 2 * ADDRESS_BYTES);
   const same = addressKnown(rtp) && addressEquals(rtp, s + SDP_REMOTE);
   if (!same) {
     addressCopy(s + SDP_REMOTE, rtp);

@@ -34,6 +34,8 @@ export interface StreamConfig {
   readonly rtcpMux: boolean;
   /** Answer to the source of the first accepted packets. */
   readonly symmetric: boolean;
+  /** With `symmetric`: the host signaling comes from, the only one beside `remote` that may speak. Absent: any may. */
+  readonly signalingHost?: string;
   readonly strictSource: "yes" | "no" | "seqno";
   readonly timeoutSeconds: number; // 0: off
   readonly keepaliveSeconds: number; // 0: off

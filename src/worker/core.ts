@@ -22,7 +22,7 @@ export interface Core {
   streamAdopt(from: number): number;
   /** Offset of a place for one record. */
   streamLanding(): number;
-  /** Offset of two addresses of 32 octets, RTP and RTCP, for streamRemote. */
+  /** Offset of three addresses of 32 octets, RTP, RTCP and the host of signaling, for streamRemote. */
   streamHanded(): number;
   streamRemote(slot: number): number;
   /** Flags: 1 sending, 2 receiving, 4 follow the peer's codec, 8 mux, 16 symmetric, 32 detect DTMF. Strict: 0 no, 1 yes, 2 seqno. */

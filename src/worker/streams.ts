@@ -206,6 +206,8 @@ export class Streams {
     const handed = this.core.streamHanded();
     writeAddress(this.#view, handed, rtp);
     writeAddress(this.#view, handed + 32, rtcp && refusedDestination(rtcp) === undefined ? rtcp : undefined);
+    const signaling = config.signalingHost;
+    writeAddress(this.#view, handed + 64, signaling === undefined ? undefined : { host: signaling, port: 0 });
     this.core.streamRemote(slot);
   }
 

@@ -30,6 +30,7 @@ export interface Setup {
   readonly timeout?: number;
   readonly keepalive?: number;
   readonly ptime?: number;
+  readonly signaling?: string; // host
 }
 
 export interface Rtp {
@@ -98,6 +99,8 @@ export class Rig {
     const remote = setup.port === 0 ? undefined : { host: "192.0.2.1", port: setup.port ?? 4000 };
     writeAddress(this.view, core.streamHanded(), remote);
     writeAddress(this.view, core.streamHanded() + 32, remote && { ...remote, port: remote.port + 1 });
+    const signaling = setup.signaling === undefined ? undefined : { host: setup.signaling, port: 0 };
+    writeAddress(this.view, core.streamHanded() + 64, signaling);
     core.streamRemote(slot);
     core.streamFlags(slot, setup.flags ?? 3, setup.strict ?? 1);
   }

@@ -40,6 +40,13 @@ test("before media comes another host is not heard, unless the endpoint is behin
   expect(core.notices(SOURCE)).toHaveLength(1);
 });
 
+test("behind NAT only the host of signaling may speak, when it is known", async () => {
+  const core = await rig();
+  const slot = core.open({ flags: 3 | SYMMETRIC, signaling: "198.51.100.7" });
+  expect(speak(core, slot, 9999, 20, 100, { host: "192.0.2.66" })).toBe(0);
+  expect(speak(core, slot, 9999, 6, 100, { host: "198.51.100.7" })).toBe(3);
+});
+
 test("four packets in a burst are a flood, not a source", async () => {
   const core = await rig();
   const slot = core.open({ flags: 3 | SYMMETRIC });
