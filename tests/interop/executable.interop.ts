@@ -11,10 +11,19 @@ import { EXECUTABLE, Server } from "./server.ts";
 
 const phones = new Phones();
 const folders: string[] = [];
+const servers: Server[] = [];
 afterEach(async () => {
   await phones.stop();
+  await Promise.all(servers.splice(0).map((server) => server.stop()));
   for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true });
 });
+
+/** A server that is stopped after the test. */
+async function started(what = manifest()): Promise<Server> {
+  const server = await Server.start(what);
+  servers.push(server);
+  return server;
+}
 
 async function folder(): Promise<string> {
   const dir = await mkdtemp(join(tmpdir(), "patchbay-"));
@@ -47,7 +56,7 @@ test("a registration answered 200 is there after kill -9", async () => {
   const bob = await phones.baresip("bob", 880);
   server.peer.signal("SIGKILL");
   await server.peer.exited;
-  const again = await Server.run(server.dir);
+  servers.push(await Server.run(server.dir));
   const alice = await phones.baresip("alice", 440);
   await alice.dial("sip:bob@" + ADDRESS);
   await bob.event("CALL_ESTABLISHED");
@@ -55,21 +64,20 @@ test("a registration answered 200 is there after kill -9", async () => {
   await alice.hangup();
   await bob.event("CALL_CLOSED");
   expectTone(await bob.heard(), 440);
-  await again.stop();
 });
 
 test("SIGTERM ends running calls with BYE and exits 0", async () => {
-  const server = await Server.start(manifest());
+  const server = await started();
   const alice = await phones.baresip("alice", 440);
   await alice.dial("sip:601@" + ADDRESS);
   await alice.event("CALL_ESTABLISHED");
-  const stopped = server.stop();
+  server.peer.signal("SIGTERM");
   await alice.event("CALL_CLOSED");
-  await stopped;
+  expect(await server.peer.exited).toBe(0);
 });
 
 test("a wrong password is refused, and the events say why", async () => {
-  const server = await Server.start(manifest());
+  const server = await started();
   const events = await server.events();
   await expect(phones.baresip("alice", 440, { password: "wrong" })).rejects.toThrow(/did not say/); // it tries for ever
   const refused = await events.next((event) => event.event === "request.refused" && event.data.status === 401);
@@ -80,23 +88,21 @@ test("a wrong password is refused, and the events say why", async () => {
   const contacts = await server.api("/api/v1/contacts?aor=alice");
   expect(await contacts.json()).toEqual([]);
   events.close();
-  await server.stop();
 }, 60_000);
 
 test("a stranger's call is refused, and the event shows which identifiers were tried", async () => {
-  const server = await Server.start(manifest());
+  const server = await started();
   const events = await server.events();
   const probe = await server.cli("probe", "601", "--as", "mallory", "--password", "guess", "--server", ADDRESS);
   expect(probe.code).toBe(1);
-  const refused = await events.next((event) => event.event === "request.refused");
-  expect(refused.data).toMatchObject({ method: "INVITE", status: 401 });
+  const refused = await events.next((event) => event.event === "request.refused" && event.data.method === "INVITE");
+  expect(refused.data).toMatchObject({ status: 401 });
   expect(refused.data.tried).toContainEqual(expect.objectContaining({ identifier: "username" }));
   events.close();
-  await server.stop();
 }, 60_000);
 
 test("a module is reloaded during a call, and the call keeps its sound", async () => {
-  const server = await Server.start(manifest());
+  const server = await started();
   const alice = await phones.baresip("alice", 440);
   await alice.dial("sip:601@" + ADDRESS);
   await alice.event("CALL_ESTABLISHED");
@@ -109,7 +115,6 @@ test("a module is reloaded during a call, and the call keeps its sound", async (
   await alice.hangup();
   await alice.event("CALL_CLOSED");
   expectTone(await alice.heard(), 440);
-  await server.stop();
 });
 
 test("a typo in the manifest is answered with file, line, column and the nearest name; nothing starts", async () => {
@@ -126,7 +131,6 @@ test("a typo in the manifest is answered with file, line, column and the nearest
 
 test("without registrar, REGISTER is answered 405 or 501", async () => {
   const { registrar: _, ...rest } = manifest();
-  const server = await Server.start(rest);
+  await started(rest);
   await expect(phones.baresip("alice", 440)).rejects.toThrow(/405|501/);
-  await server.stop();
 });

@@ -92,11 +92,15 @@ ctrl_tcp_listen 127.0.0.1:${options.ctrlPort}
     await Bun.write(join(dir, "accounts"), account + "\n");
     await Bun.write(join(dir, "contacts"), "");
     const peer = new Peer(["baresip", "-f", dir]);
-    await peer.expect(/baresip is ready/);
-    const control = await connect(options.ctrlPort);
-    const phone = new Baresip(options, dir, peer, control);
-    if (options.register !== false && options.password !== undefined) await phone.registered();
-    return phone;
+    try {
+      await peer.expect(/baresip is ready/);
+      const phone = new Baresip(options, dir, peer, await connect(options.ctrlPort));
+      if (options.register !== false && options.password !== undefined) await phone.registered();
+      return phone;
+    } catch (error) {
+      await peer.stop();
+      throw error;
+    }
   }
 
   /** Resolves when the registration was answered 200; rejects when it failed. */

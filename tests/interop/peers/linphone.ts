@@ -47,18 +47,23 @@ ${options.settings ?? ""}
     // without this folder it never opens its sockets
     await mkdir(join(dir, ".local/share/linphone"), { recursive: true });
     const peer = new Peer(["linphonec", "-c", join(dir, "rc")], { env: { HOME: dir } });
-    await peer.expect(/linphonec> /);
-    peer.write("soundcard use files");
-    await peer.expect(/Using wav files/);
-    peer.write(`play ${join(dir, "speaks.wav")}`);
-    peer.write(`record ${join(dir, "heard.wav")}`);
-    const phone = new Linphone(options, dir, peer);
-    peer.write(
-      `register sip:${options.user}@${options.server} sip:${options.server}${
-        tcp ? ";transport=tcp" : ""
-      } ${options.password}`,
-    );
-    return phone;
+    try {
+      await peer.expect(/linphonec> /);
+      peer.write("soundcard use files");
+      await peer.expect(/Using wav files/);
+      peer.write(`play ${join(dir, "speaks.wav")}`);
+      peer.write(`record ${join(dir, "heard.wav")}`);
+      const phone = new Linphone(options, dir, peer);
+      peer.write(
+        `register sip:${options.user}@${options.server} sip:${options.server}${
+          tcp ? ";transport=tcp" : ""
+        } ${options.password}`,
+      );
+      return phone;
+    } catch (error) {
+      await peer.stop();
+      throw error;
+    }
   }
 
   /** Calls and waits until it is answered. */
