@@ -15,6 +15,7 @@ import { sourceAccept } from "./source";
 import {
   ACCEPT_MAP,
   ACCEPTED,
+  CODEC_KIND,
   count,
   DETECT_DTMF,
   EVENT_CLOCK,
@@ -137,7 +138,12 @@ function relay(s: usize, kind: i32, clock: u32, what: i32): void {
   if (bridgeRelay(s, kind, clock, what) < 0) count(s, UNDELIVERED);
 }
 
+/** Sends what the peer sends. Its payload type for what we were to send anyhow may differ from ours (RFC 3264 §5.1). */
 function follow(s: usize, entry: usize): void {
+  if (load<u8>(entry) == load<u8>(s, CODEC_KIND)) {
+    store<u64>(s, load<u64>(s, CODEC_KIND), SEND_KIND);
+    return;
+  }
   store<u8>(s, load<u8>(entry), SEND_KIND);
   store<u8>(s, load<u8>(entry, 1), SEND_PT);
   store<u16>(s, load<u16>(entry, 2), SEND_PTIME);

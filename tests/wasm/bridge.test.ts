@@ -134,6 +134,14 @@ test("an echo sends back what it hears, events too, in the codec the peer speaks
   expect(readRtp(core.datagram(a, event)[0]!.bytes).payloadType).toBe(101);
 });
 
+test("the peer's payload type for our codec does not become ours (RFC 3264 §5.1)", async () => {
+  const core = await rig();
+  const a = core.open({ codec: { ...OTHER, payloadType: 120 }, accepted: [OTHER], flags: 3 | 4 });
+  core.core.bridgeEcho(a);
+  const [heard] = core.datagram(a, rtp({ payloadType: 97, sequence: 1, timestamp: 0, payload: speech }));
+  expect(readRtp(heard!.bytes).payloadType).toBe(120);
+});
+
 test("disconnecting one side silences both", async () => {
   const core = await rig();
   const [a, b] = [core.open(), core.open({ port: 5000 })];
