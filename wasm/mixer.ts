@@ -2,25 +2,25 @@
 // place: the frame a member brought becomes the frame it hears. One that brought none hears the sum of all.
 // A member has the number of its stream; a conference has any number below CONFERENCES.
 
-const MEMBERS: i32 = 1024;
+const MEMBERS: i32 = 4096;
 const CONFERENCES: i32 = 1024;
 const FRAME_MOST: i32 = 960; // samples in 20 ms at 48 kHz
 const BLOCK: usize = 64; // octets: 32 samples, summed in eight registers
 const LOUD: i32 = 160; // mean magnitude of speech
 const HANGOVER_TICKS: u8 = 125; // 2,500 ms
 
-const frames: usize = memory.data(1024 * 960 * 2, 16); // i16[MEMBERS][FRAME_MOST]
+const frames: usize = memory.data(4096 * 960 * 2, 16); // i16[MEMBERS][FRAME_MOST]
 const commons: usize = memory.data(1024 * 960 * 2, 16); // i16[CONFERENCES][FRAME_MOST], what the silent members hear
-const memberOf: usize = memory.data(1024 * 2, 16); // u16 conference + 1, 0: none
-const next: usize = memory.data(1024 * 2, 16); // u16 member + 1 that follows in its conference
+const memberOf: usize = memory.data(4096 * 2, 16); // u16 conference + 1, 0: none
+const next: usize = memory.data(4096 * 2, 16); // u16 member + 1 that follows in its conference
 const head: usize = memory.data(1024 * 2, 16); // u16 member + 1, by conference
 const frameSamples: usize = memory.data(1024 * 2, 16); // u16 by conference, 0: 160
-const present: usize = memory.data(1024, 16); // u8: brought a frame this tick
-const muted: usize = memory.data(1024, 16); // u8
-const heard: usize = memory.data(1024 * 4, 16); // u32 offset of what it hears
-const hangover: usize = memory.data(1024, 16); // u8 ticks until it counts as silent
-const talk: usize = memory.data(1024, 16); // u8: bit 0 talks, bit 1 changed in the last run
-const speaking: usize = memory.data(1024 * 4, 16); // u32 offsets of the frames in the sum
+const present: usize = memory.data(4096, 16); // u8: brought a frame this tick
+const muted: usize = memory.data(4096, 16); // u8
+const heard: usize = memory.data(4096 * 4, 16); // u32 offset of what it hears
+const hangover: usize = memory.data(4096, 16); // u8 ticks until it counts as silent
+const talk: usize = memory.data(4096, 16); // u8: bit 0 talks, bit 1 changed in the last run
+const speaking: usize = memory.data(4096 * 4, 16); // u32 offsets of the frames in the sum
 
 function frameOf(member: i32): usize {
   return frames + <usize> member * (FRAME_MOST * 2);

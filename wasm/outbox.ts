@@ -2,8 +2,8 @@
 //   u32 stream slot << 1 | (1: from the RTCP port) | u32 offset | u32 octets | u32 offset of the address
 // A packet made on the tick lives in a cell of the arena; a relayed one stays where it was received.
 
-const ENTRIES: i32 = 4096;
-const CELLS: i32 = 3072;
+const ENTRIES: i32 = 12288;
+const CELLS: i32 = 12288;
 const CELL_BYTES: usize = 1536;
 
 const entries: usize = memory.data(ENTRIES * 16, 16);

@@ -21,7 +21,7 @@ export const PLAY_NOTHING: u8 = 0;
 export const PLAY_CLIP: u8 = 1;
 export const PLAY_TONE: u8 = 2;
 
-const CLIPS: i32 = 1024; // slots of the resampler from here on belong to clips
+const CLIPS: i32 = 4096; // slots of the resampler from here on belong to clips
 const STAGE: i32 = 960;
 
 const stage: usize = memory.data(960 * 2, 16); // i16[STAGE]

@@ -5,7 +5,7 @@ import { clockNow } from "./clock";
 import { dtmfReset } from "./dtmf";
 import { randomBelow, randomU32 } from "./random";
 
-export const STREAMS: i32 = 1024;
+export const STREAMS: i32 = 4096;
 export const STREAM_BYTES: usize = 1536;
 
 export const MODE_NONE: i32 = 0;

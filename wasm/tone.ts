@@ -1,7 +1,7 @@
 // Generator of up to four sines per slot, phase continuous over frames. The caller opens and closes the gate (cadence);
 // an edge is a ramp of 2 ms.
 
-const SLOTS: i32 = 1024;
+const SLOTS: i32 = 4096;
 const SINES: i32 = 4;
 const SLOT_BYTES: usize = 96;
 
@@ -14,7 +14,7 @@ const TARGET: usize = 84;
 const RAMP: usize = 88;
 const RATE: usize = 92; // u32 Hz, 0: never set
 
-const slots: usize = memory.data(1024 * 96, 16);
+const slots: usize = memory.data(4096 * 96, 16);
 const sum: usize = memory.data(64 * 8, 16); // f64[64]
 
 const CHUNK: i32 = 64;

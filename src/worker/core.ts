@@ -10,7 +10,7 @@ export interface Core {
   /** 128 bits from the kernel's generator, once. */
   randomSeed(a: number, b: number, c: number, d: number): void;
 
-  /** A new stream: its slot 0..1023, -1 when all are taken. */
+  /** A new stream: its slot 0..4095, -1 when all are taken. */
   streamOpen(): number;
   /** Leaves what it is in and frees the slot. */
   streamClose(slot: number): number;

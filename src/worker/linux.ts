@@ -52,7 +52,7 @@ const TRUNC = 0x20; // recvfrom tells the whole length of what it cut
 const EVENTS = 256;
 const BUFFER = 2048;
 const ADDRESS = 28;
-const SLOTS = 1024;
+const SLOTS = 4096;
 const EADDRINUSE = 98;
 
 /** A pointer is a number to bun:ffi; only its type is its own. */

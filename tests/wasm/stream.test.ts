@@ -3,10 +3,10 @@ import { readRtp, rig, rtp } from "./rig.ts";
 
 const TIMEOUT = 3;
 
-test("a core holds 1,024 streams, refuses the next and takes one again when one is closed", async () => {
+test("a core holds 4,096 streams, refuses the next and takes one again when one is closed", async () => {
   const core = await rig();
-  const slots = Array.from({ length: 1024 }, () => core.open());
-  expect(new Set(slots).size).toBe(1024);
+  const slots = Array.from({ length: 4096 }, () => core.open());
+  expect(new Set(slots).size).toBe(4096);
   expect(core.core.streamOpen()).toBe(-1);
   core.core.streamClose(slots[500]!);
   expect(core.core.streamOpen()).toBe(slots[500]!);
