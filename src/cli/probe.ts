@@ -218,7 +218,7 @@ async function conclude(
   plan: Plan,
   reports: readonly CallReport[],
 ): Promise<ExitStatus> {
-  const results = reports.map(judge);
+  const results = reports.map((report) => judge(report, agent.roundTripMs));
   const [first] = reports;
   if (plan.record !== undefined && first) await world.files.write(plan.record, writeWav(first.heard));
   if (plan.json) {
@@ -244,6 +244,7 @@ interface Result {
   readonly lost: number;
   readonly jitterMs: number;
   readonly roundTripMs: number | undefined;
+  readonly roundTripOf: "RTCP" | "SIP"; // RTCP reports come late in a short call
   readonly frequencyHz: number;
   readonly levelDbm0: number;
   readonly echo: boolean; // it was our own tone
@@ -251,7 +252,7 @@ interface Result {
   readonly soundCameBack: boolean;
 }
 
-function judge(report: CallReport): Result {
+function judge(report: CallReport, sipRoundTripMs: number | undefined): Result {
   const found = measure(report.heard.samples, report.heard.sampleRate);
   const { stats } = report;
   return {
@@ -265,7 +266,8 @@ function judge(report: CallReport): Result {
     packetsReceived: stats?.packetsReceived ?? 0,
     lost: stats?.lost ?? 0,
     jitterMs: stats?.jitterMs ?? 0,
-    roundTripMs: stats === undefined || stats.roundTripMs < 0 ? undefined : stats.roundTripMs,
+    roundTripMs: stats === undefined || stats.roundTripMs < 0 ? sipRoundTripMs : stats.roundTripMs,
+    roundTripOf: stats === undefined || stats.roundTripMs < 0 ? "SIP" : "RTCP",
     frequencyHz: found.frequencyHz,
     levelDbm0: found.levelDbm0,
     echo: Math.abs(found.frequencyHz - TONE_HZ) < NEAR_HZ,
@@ -288,7 +290,7 @@ function* describe(result: Result): Generator<string> {
   yield `sent ${result.packetsSent} packets, received ${result.packetsReceived}, lost ${result.lost} (${
     loss.toFixed(1)
   } %), ` +
-    `jitter ${result.jitterMs.toFixed(1)} ms, round trip ${ms(result.roundTripMs)}`;
+    `jitter ${result.jitterMs.toFixed(1)} ms, round trip ${ms(result.roundTripMs)} (${result.roundTripOf})`;
   if (result.digits !== "") yield `digits received: ${result.digits}`;
   yield result.soundCameBack
     ? `sound came back: ${result.frequencyHz.toFixed(1)} Hz at ${result.levelDbm0.toFixed(1)} dBm0${

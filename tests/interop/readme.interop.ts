@@ -32,7 +32,7 @@ function commands(markdown: string): Command[] {
 function shape(line: string): RegExp {
   const escaped = line.trim().replace(/[.*+?^${}()|[\]\\]/g, "\\$&")
     .replace(/password \S+/, "password \\S+")
-    .replaceAll("…", ".*")
+    .replaceAll("…", ".*").replace("RTCP", "(RTCP|SIP)")
     .replace(/\d+(\\\.\d+)?/g, "\\d+(\\.\\d+)?")
     .replace(/ +/g, " +");
   return new RegExp(escaped);

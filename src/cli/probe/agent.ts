@@ -49,6 +49,8 @@ export class Agent implements TransportListener, TransactionUser {
   readonly #startedAt: number;
   /** Every message, in order; bounded, so that a load of calls does not fill the memory. */
   readonly rungs: Rung[] = [];
+  /** Shortest time from a request of ours to its first answer; undefined before one came. */
+  roundTripMs: number | undefined;
 
   private constructor(readonly options: AgentOptions) {
     const { world } = options;
@@ -181,8 +183,10 @@ export class Agent implements TransportListener, TransactionUser {
     let cancelled = false;
     const challenges: Challenges = { rounds: 0, nonces: new Map() };
     const attempt = (request: SipRequest, destination: Destination): void => {
+      const askedAt = this.options.world.now();
       const transaction = this.transactions.request(request, destination, {
         response: (response, flow) => {
+          this.roundTripMs = Math.min(this.roundTripMs ?? Infinity, this.options.world.now() - askedAt);
           const answer = cancelled ? undefined : this.#credentials(request, response, challenges);
           if (answer === undefined) return handlers.response(response, flow);
           attempt(withCredentials(request, answer), destination);
