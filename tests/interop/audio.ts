@@ -91,19 +91,20 @@ export function stretch(sound: Sound, from: number, to: number): Sound {
   };
 }
 
-/** The strongest frequency (Hz, 1 Hz steps around a coarse search) and its level. */
+/** The strongest frequency (Hz, found in half a second, refined over at most four) and its level. */
 export function strongest(sound: Sound, low = 200, high = 3400): { frequency: number; levelDbm0: number } {
+  const middle = sound.samples.length / sound.sampleRate / 2;
+  const around = (seconds: number) => stretch(sound, Math.max(0, middle - seconds / 2), middle + seconds / 2);
   let best = { frequency: 0, levelDbm0: -Infinity };
-  const search = (from: number, to: number, step: number) => {
-    for (let f = from; f <= to; f += step) {
-      const levelDbm0 = levelAt(sound, f);
-      if (levelDbm0 > best.levelDbm0) best = { frequency: f, levelDbm0 };
+  const search = (part: Sound, from: number, to: number, step: number) => {
+    best = { frequency: 0, levelDbm0: -Infinity };
+    for (let frequency = from; frequency <= to; frequency += step) {
+      const levelDbm0 = levelAt(part, frequency);
+      if (levelDbm0 > best.levelDbm0) best = { frequency, levelDbm0 };
     }
   };
-  const coarse = Math.max(1, Math.floor(sound.sampleRate / Math.max(1, sound.samples.length)));
-  search(low, high, coarse);
-  const around = best.frequency;
-  search(around - coarse, around + coarse, Math.max(0.25, coarse / 8));
+  search(around(0.5), low, high, 2);
+  search(around(4), best.frequency - 2, best.frequency + 2, 0.125);
   return best;
 }
 

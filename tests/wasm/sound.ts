@@ -28,7 +28,15 @@ export function powerOf(dbm0: number): number {
   return peakOf(dbm0) ** 2 / 2;
 }
 
-export function addSine(to: Float64Array, from: number, length: number, hertz: number, peak: number, phase: number, rate = 8000) {
+export function addSine(
+  to: Float64Array,
+  from: number,
+  length: number,
+  hertz: number,
+  peak: number,
+  phase: number,
+  rate = 8000,
+) {
   const end = Math.min(to.length, from + length);
   for (let n = Math.max(0, from); n < end; n++) {
     to[n] = (to[n] ?? 0) + peak * Math.sin(phase + 2 * Math.PI * hertz * (n - from) / rate);
@@ -88,7 +96,10 @@ export function g711({ core, offset, samples }: Desk, pcm: Int16Array, law: "ula
 }
 
 /** Digits the core reports, fed in 20 ms frames, with the samples consumed when each was declared. */
-export function listen({ core, offset, samples }: { core: Pick<Core, "dtmfReset" | "dtmfFeed">; offset: number; samples: Int16Array }, pcm: Int16Array) {
+export function listen(
+  { core, offset, samples }: { core: Pick<Core, "dtmfReset" | "dtmfFeed">; offset: number; samples: Int16Array },
+  pcm: Int16Array,
+) {
   const heard: { digit: string; at: number }[] = [];
   core.dtmfReset(0);
   for (let from = 0; from < pcm.length; from += 160) {

@@ -59,7 +59,15 @@ export function verify(
   return undefined;
 }
 
+/** May our answer carry a description? Without Accept it may (RFC 3261 §20.1). */
+function acceptsSdp(request: SipRequest): boolean {
+  if (!request.headers.has("Accept")) return true;
+  const ranges = request.headers.all("Accept").map((range) => range.split(";")[0]?.trim().toLowerCase() ?? "");
+  return ranges.some((range) => range === "application/sdp" || range === "application/*" || range === "*/*");
+}
+
 function verifyBody(request: SipRequest): SipResponse | undefined {
+  if (!acceptsSdp(request)) return reply(request, 406, "Not Acceptable");
   if (request.body.length === 0) return undefined;
   const refuse = () => {
     const response = reply(request, 415, "Unsupported Media Type");
