@@ -4,6 +4,7 @@ import { longestGap, sine, type Sound, stretch, strongest } from "./audio.ts";
 import { ADDRESS, PASSWORD } from "./manifest.ts";
 import { Baresip, type BaresipOptions } from "./peers/baresip.ts";
 
+const SLOTS = 40;
 let slot = 0;
 
 export class Phones {
@@ -11,18 +12,26 @@ export class Phones {
 
   /** A registered baresip that speaks a sine of `frequency` at -10 dBm0. */
   async baresip(user: string, frequency: number, more: Partial<BaresipOptions> = {}): Promise<Baresip> {
-    const at = slot++ % 40;
-    const phone = await Baresip.start({
-      user,
-      password: PASSWORD,
-      server: ADDRESS,
-      port: 15200 + at * 10,
-      ctrlPort: 15800 + at,
-      rtpPorts: [16000 + at * 20, 16019 + at * 20],
-      speaks: sine(frequency, 60, -10),
-      ...more,
-    });
-    return this.add(phone);
+    for (let tries = SLOTS;; tries--) {
+      const at = slot++ % SLOTS;
+      try {
+        return this.add(
+          await Baresip.start({
+            user,
+            password: PASSWORD,
+            server: ADDRESS,
+            port: 15200 + at * 10,
+            ctrlPort: 15800 + at,
+            rtpPorts: [16000 + at * 20, 16019 + at * 20],
+            speaks: sine(frequency, 60, -10),
+            ...more,
+          }),
+        );
+      } catch (error) {
+        // a connection of an earlier phone on this port may still be in TIME_WAIT
+        if (tries === 1 || !String(error).includes("Address already in use")) throw error;
+      }
+    }
   }
 
   add<P extends { stop(): Promise<void> }>(phone: P): P {
