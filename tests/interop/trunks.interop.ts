@@ -1,8 +1,8 @@
 // sipp as trunks and as a crowd of phones.
-import { afterAll, beforeAll, test } from "bun:test";
+import { afterAll, afterEach, beforeAll, test } from "bun:test";
 import { join } from "node:path";
 import { ADDRESS, manifest, PASSWORD } from "./manifest.ts";
-import { Sipp } from "./peers/sipp.ts";
+import { Sipp, type SippOptions } from "./peers/sipp.ts";
 import { Server } from "./server.ts";
 
 const scenario = (name: string) => join(import.meta.dir, "scenarios", `${name}.xml`);
@@ -15,12 +15,31 @@ beforeAll(async () => {
   for (let i = 0; i < CROWD; i++) core.endpoints[`u${i}`] = { use: "phone", password: PASSWORD };
   server = await Server.start(base);
 });
+afterEach(() => Promise.all(running.splice(0).map((sipp) => sipp.stop())));
 afterAll(() => server.stop());
+
+const running: Sipp[] = [];
+
+async function sipp(options: SippOptions): Promise<Sipp> {
+  const started = await Sipp.start(options);
+  running.push(started);
+  return started;
+}
+
+/** Rejects with sipp's errors, what the server said and what it counted unless every call succeeded. */
+async function succeed(one: Sipp): Promise<void> {
+  try {
+    await one.succeeded();
+  } catch (error) {
+    const metrics = await (await server.api("/metrics")).text();
+    throw new Error(`${error}\nserver:\n${server.peer.output.slice(-2000)}\n${metrics}`, { cause: error });
+  }
+}
 
 for (const [transport, flag] of [["UDP", "u1"], ["TCP", "t1"]] as const) {
   test(`100 calls from a trunk to a trunk over ${transport}, none fails`, async () => {
-    const uas = await Sipp.start({ scenario: scenario("uas"), port: 15190, calls: 100, mediaPort: 18200 });
-    const uac = await Sipp.start({
+    const uas = await sipp({ scenario: scenario("uas"), port: 15190, calls: 100, mediaPort: 18200 });
+    const uac = await sipp({
       scenario: scenario("uac"),
       remote: ADDRESS,
       port: 15180,
@@ -32,14 +51,14 @@ for (const [transport, flag] of [["UDP", "u1"], ["TCP", "t1"]] as const) {
       user: "91",
       timeoutSeconds: 40,
     });
-    await uac.succeeded();
-    await uas.succeeded();
+    await succeed(uac);
+    await succeed(uas);
   }, 60_000);
 }
 
 test("a crowd of phones registers with digest, none fails", async () => {
   const rows = Array.from({ length: CROWD }, (_, i) => `u${i};[authentication username=u${i} password=${PASSWORD}]`);
-  const crowd = await Sipp.start({
+  const crowd = await sipp({
     scenario: scenario("register"),
     remote: ADDRESS,
     port: 15195,
@@ -48,5 +67,5 @@ test("a crowd of phones registers with digest, none fails", async () => {
     injection: ["SEQUENTIAL", ...rows].join("\n") + "\n",
     timeoutSeconds: 40,
   });
-  await crowd.succeeded();
+  await succeed(crowd);
 }, 60_000);
