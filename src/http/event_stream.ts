@@ -26,7 +26,9 @@ export class EventStream {
   /** Listens to this bus from now on, and no longer to the one before. */
   listen(events: Pick<EventBus, "all">): void {
     this.#stop?.();
-    this.#stop = events.all((name, data, at) => this.#send(name, JSON.stringify({ event: name, at, data })));
+    this.#stop = events.all((name, data, at) => {
+      if (this.#subscribers.size > 0) this.#send(name, JSON.stringify({ event: name, at, data }));
+    });
   }
 
   /** Undefined names: every event. */

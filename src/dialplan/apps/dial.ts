@@ -92,7 +92,7 @@ class Dialling {
       else signal.addEventListener("abort", () => resolve(), { once: true });
     });
     await Promise.race([settled, timeout, gone]);
-    over.abort();
+    over.abort("over");
     const winner = this.#winner;
     this.#dropOthers(winner ? ANSWERED_ELSEWHERE : NORMAL);
     variables.set("DIALEDTIME", String(Math.round((host.world.now() - began) / 1000)));
@@ -232,7 +232,7 @@ class Dialling {
     const over = new AbortController();
     if (options.limitMs !== undefined) {
       void sleep(host.world, options.limitMs, AbortSignal.any([signal, callee.ended])).then((late) =>
-        late && over.abort()
+        late && over.abort("over")
       );
     }
     let cause = NORMAL;

@@ -290,9 +290,16 @@ export class AudioLines implements SdpHandler {
   }
 }
 
+/** The fields of an endpoint stay the same object until a reload. */
+const preferences = new WeakMap<EndpointFields, readonly Preference[]>();
+
 function allowed(fields: EndpointFields): readonly Preference[] {
+  const known = preferences.get(fields);
+  if (known) return known;
   const list = readAllow(fields.allow, fields.disallow);
-  return typeof list === "string" ? [] : list;
+  const read = typeof list === "string" ? [] : list;
+  preferences.set(fields, read);
+  return read;
 }
 
 /** Are digits to come and go as RTP events? */

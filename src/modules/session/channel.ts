@@ -429,7 +429,7 @@ export class SessionChannel implements Channel {
     });
     this.#tell({ kind: "ended", cause, status: end.status, reason: end.why });
     this.#answering?.done();
-    this.#abort.abort();
+    this.#abort.abort("ended"); // a reason of its own: the default one takes a stack trace
     this.#listeners.clear();
     // After the work in progress: it may be opening what is to be closed.
     this.#line = this.#line.then(() => this.media.stop()).catch((error: unknown) => this.engine.fault("media", error));
