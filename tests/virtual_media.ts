@@ -190,12 +190,13 @@ export class VirtualAudio implements MediaStream {
     return () => this.#listeners.delete(listener);
   }
 
-  async close(): Promise<void> {
-    if (this.#closed) return;
+  async close(): Promise<StreamStats | undefined> {
+    if (this.#closed) return undefined;
     this.#player?.done(false);
     this.#leave();
     this.#closed = true;
     this.plane.closed(this);
+    return noStats;
   }
 
   #alive(): void {

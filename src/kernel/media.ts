@@ -89,6 +89,7 @@ export interface MediaStream {
   readonly id: number;
   readonly local: SocketAddress; // RTP
   readonly localRtcp: SocketAddress;
+  /** Takes effect before any later command of the stream. A configuration the core refuses closes the stream. */
   configure(config: StreamConfig): Promise<void>;
   /** Two-party bridge, both directions; relays in place when the codecs are equal. Moves this stream to the other's worker if needed. */
   connect(peer: MediaStream): Promise<void>;
@@ -107,7 +108,8 @@ export interface MediaStream {
   sendDigits(digits: string, options: { readonly durationMs: number; readonly gapMs: number }): Promise<void>;
   stats(): Promise<StreamStats>;
   on(listener: (event: MediaEvent) => void): () => void;
-  close(): Promise<void>;
+  /** Resolves with the last counters; undefined when it was closed already. */
+  close(): Promise<StreamStats | undefined>;
 }
 
 export interface MediaPlane {

@@ -25,11 +25,13 @@ export class RemoteStream implements MediaStream, StreamSink {
     plane.note(this, 1);
   }
 
-  configure(wanted: StreamConfig): Promise<void> {
+  async configure(wanted: StreamConfig): Promise<void> {
     const remote = this.plane.foreign(wanted.remote);
     const config = { ...wanted, remote, remoteRtcp: remote && this.plane.foreign(wanted.remoteRtcp) };
     const kinds = [this.plane.kind(config.codec), config.accepted.map((codec) => this.plane.kind(codec))] as const;
-    return this.#ask({ kind: "configure", stream: this.id, config, kinds });
+    while (this.#moving) await this.#moving;
+    this.#open();
+    this.thread.tell({ kind: "configure", stream: this.id, config, kinds });
   }
 
   async connect(peer: MediaStream): Promise<void> {
@@ -104,13 +106,13 @@ export class RemoteStream implements MediaStream, StreamSink {
     return () => void this.#listeners.delete(listener);
   }
 
-  async close(): Promise<void> {
-    if (this.#closed) return;
+  async close(): Promise<StreamStats | undefined> {
+    if (this.#closed) return undefined;
     while (this.#moving) await this.#moving;
-    if (this.#closed) return;
+    if (this.#closed) return undefined;
     const closed = this.thread.ask({ kind: "close", stream: this.id });
     this.#forget();
-    await closed;
+    return await closed;
   }
 
   /** From the thread. A stream whose thread died is closed. */

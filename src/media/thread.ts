@@ -1,5 +1,5 @@
 import type { MediaEvent } from "../kernel/media.ts";
-import type { Answer, Command, FromWorker, ToWorker } from "../worker/protocol.ts";
+import type { Answer, Command, FromWorker, Report, Request, ToWorker } from "../worker/protocol.ts";
 
 /** What a media thread says about a stream. */
 export interface StreamSink {
@@ -18,7 +18,7 @@ export class Requests {
   #last = 0;
 
   open(thread: MediaThread, waiting: Waiting): number {
-    this.#last = (this.#last + 1) >>> 0;
+    this.#last = (this.#last + 1) >>> 0 || 1; // 0: nobody waits
     this.#waiting.set(this.#last, { ...waiting, thread });
     return this.#last;
   }
@@ -46,6 +46,7 @@ export class MediaThread {
   #ready: Waiting | undefined;
   #stopped = () => {};
   #alive = true;
+  #requests: Request[] = []; // of this turn of the event loop
 
   constructor(readonly worker: Worker, readonly requests: Requests, readonly died: (why: string) => void) {
     worker.onmessage = ({ data }: MessageEvent<FromWorker>) => this.#take(data);
@@ -71,12 +72,29 @@ export class MediaThread {
       if (!this.#alive) return reject(new Error("the media thread is gone"));
       // The thread answers a command with what Answers names for its kind.
       const answered = resolve as (value: unknown) => void;
-      this.#post({ kind: "request", id: this.requests.open(this, { resolve: answered, reject }), command });
+      this.#request({ id: this.requests.open(this, { resolve: answered, reject }), command });
     });
+  }
+
+  /** The same for a command without an answer. One that is refused closes its stream. */
+  tell(command: Command): void {
+    if (!this.#alive) throw new Error("the media thread is gone");
+    this.#request({ id: 0, command });
+  }
+
+  #request(request: Request): void {
+    if (this.#requests.push(request) === 1) queueMicrotask(() => this.#flush());
+  }
+
+  #flush(): void {
+    const requests = this.#requests;
+    this.#requests = [];
+    if (this.#alive && requests.length > 0) this.#post({ kind: "requests", requests });
   }
 
   /** Closes all that is open there. */
   async stop(): Promise<void> {
+    this.#flush();
     if (this.#alive) {
       await new Promise<void>((resolve) => {
         this.#stopped = resolve;
@@ -93,18 +111,27 @@ export class MediaThread {
         return this.#ready?.resolve(message.io);
       case "failed":
         return this.#die(message.why);
-      case "answer":
-        return this.requests.answer(message.id, message.value);
-      case "refused":
-        return this.requests.refuse(message.id, message.why);
-      case "event":
-        return this.sinks.get(message.stream)?.event(message.event);
+      case "reports":
+        for (const report of message.reports) this.#report(report);
+        return;
       case "samples":
         return this.sinks.get(message.stream)?.samples(message.samples, message.sampleRate);
       case "stopped":
         return this.#stopped();
     }
     message satisfies never;
+  }
+
+  #report(report: Report): void {
+    switch (report.kind) {
+      case "answer":
+        return this.requests.answer(report.id, report.value);
+      case "refused":
+        return this.requests.refuse(report.id, report.why);
+      case "event":
+        return this.sinks.get(report.stream)?.event(report.event);
+    }
+    report satisfies never;
   }
 
   #die(why: string): void {

@@ -73,6 +73,8 @@ export type Command =
 export interface Answers {
   readonly open: PortPair | "inUse";
   readonly stats: StreamStats;
+  /** The last counters. */
+  readonly close: StreamStats;
   readonly detach: Luggage;
   /** At the end; whether it was played to its end. */
   readonly play: boolean;
@@ -81,16 +83,26 @@ export interface Answers {
 
 export type Answer<K extends Command["kind"]> = K extends keyof Answers ? Answers[K] : void;
 
+/** `id` 0: only a refusal is answered, by closing the stream. */
+export interface Request {
+  readonly id: number;
+  readonly command: Command;
+}
+
 export type ToWorker =
   | { readonly kind: "start"; readonly io: "auto" | "linux" | "portable" }
-  | { readonly kind: "request"; readonly id: number; readonly command: Command }
+  | { readonly kind: "requests"; readonly requests: readonly Request[] }
   | { readonly kind: "stop" };
 
 export type FromWorker =
   | { readonly kind: "ready"; readonly io: "linux" | "portable" }
   | { readonly kind: "failed"; readonly why: string }
-  | { readonly kind: "answer"; readonly id: number; readonly value: unknown }
-  | { readonly kind: "refused"; readonly id: number; readonly why: string }
-  | { readonly kind: "event"; readonly stream: number; readonly event: MediaEvent }
+  | { readonly kind: "reports"; readonly reports: readonly Report[] }
   | { readonly kind: "samples"; readonly stream: number; readonly samples: Int16Array; readonly sampleRate: number }
   | { readonly kind: "stopped" };
+
+/** Reports of one turn of the loop travel together: a message between threads costs more than what is in it. */
+export type Report =
+  | { readonly kind: "answer"; readonly id: number; readonly value: unknown }
+  | { readonly kind: "refused"; readonly id: number; readonly why: string }
+  | { readonly kind: "event"; readonly stream: number; readonly event: MediaEvent };

@@ -3,7 +3,7 @@ import type { MediaEvent, StreamConfig, StreamStats } from "../kernel/media.ts";
 import type { Core } from "./core.ts";
 import { type OpenPair, type PacketIo, type PortPair, setClock } from "./packet_io.ts";
 import { Players } from "./players.ts";
-import type { Command, FromWorker, Luggage } from "./protocol.ts";
+import type { Command, FromWorker, Luggage, Report } from "./protocol.ts";
 import { readAddress, refusedDestination, writeAddress } from "./socket_address.ts";
 
 const DIGIT = 1;
@@ -51,7 +51,8 @@ export class Streams {
   constructor(
     readonly core: Core,
     readonly io: PacketIo,
-    readonly post: (message: FromWorker, transfer?: ArrayBuffer[]) => void,
+    readonly tell: (report: Report) => void,
+    readonly post: (message: FromWorker, transfer: ArrayBuffer[]) => void,
   ) {
     this.#view = new DataView(core.memory.buffer);
     this.#octets = new Uint8Array(core.memory.buffer);
@@ -64,19 +65,30 @@ export class Streams {
     return this.#byId.size + this.#opening;
   }
 
-  /** Does a command and posts its answer. */
+  /** Does a command and tells its answer. A command that nobody waits for and that is refused closes its stream. */
   request(id: number, command: Command): void {
-    const refused = (error: unknown) =>
-      this.post({ kind: "refused", id, why: error instanceof Error ? error.message : String(error) });
+    const refused = (error: unknown) => {
+      const why = error instanceof Error ? error.message : String(error);
+      if (id !== 0) this.tell({ kind: "refused", id, why });
+      else this.#fail(command.stream, why);
+    };
+    const answered = (value: unknown) => void (id !== 0 && this.tell({ kind: "answer", id, value }));
     try {
       setClock(this.core);
       const value = this.#run(id, command);
-      if (value instanceof Promise) value.then((value) => this.post({ kind: "answer", id, value }), refused);
-      else if (value !== LATER) this.post({ kind: "answer", id, value });
+      if (value instanceof Promise) value.then(answered, refused);
+      else if (value !== LATER) answered(value);
     } catch (error) {
       refused(error);
     }
     this.drain();
+  }
+
+  #fail(stream: number, why: string): void {
+    const local = this.#byId.get(stream);
+    if (local === undefined) return; // it was closed meanwhile
+    this.#close(local);
+    this.tell({ kind: "event", stream, event: { kind: "closed", why } });
   }
 
   /** Before a tick: clips are written ahead of need. */
@@ -309,19 +321,21 @@ export class Streams {
     if (luggage.player) this.#players.resume(slot, luggage.player);
   }
 
-  #close(local: Local): void {
+  #close(local: Local): StreamStats {
     this.#recorded(local);
     setClock(this.core);
     if (this.core.rtcpBye(local.slot) > 0) this.io.send();
+    const stats = this.#stats(local);
     this.io.close(local.slot);
     this.#forget(local);
+    return stats;
   }
 
   #forget(local: Local): void {
     if (local.recorder) this.#recorders--;
     this.core.streamClose(local.slot);
     this.drain(); // what it still had to tell, before another has its slot
-    for (const id of local.digits) this.post({ kind: "answer", id, value: undefined });
+    for (const id of local.digits) this.tell({ kind: "answer", id, value: undefined });
     this.#players.forget(local.slot);
     this.#byId.delete(local.id);
     this.#bySlot[local.slot] = undefined;
@@ -332,7 +346,7 @@ export class Streams {
     if (local === undefined) return;
     const a = this.#view.getUint32(at + 8, true);
     const b = this.#view.getUint32(at + 12, true);
-    const tell = (event: MediaEvent) => this.post({ kind: "event", stream: local.id, event });
+    const tell = (event: MediaEvent) => this.tell({ kind: "event", stream: local.id, event });
     switch (this.#view.getUint32(at, true)) {
       case DIGIT:
         return tell({ kind: "digit", digit: String.fromCharCode(a), durationMs: b });
@@ -345,11 +359,11 @@ export class Streams {
       case TALKING:
         return tell({ kind: "talking", talking: a === 1 });
       case PLAYED:
-        this.post({ kind: "answer", id: a, value: b === 1 });
+        this.tell({ kind: "answer", id: a, value: b === 1 });
         if (b === 1) tell({ kind: "played" });
         return;
       case DIGITS_SENT:
-        for (const id of local.digits.splice(0)) this.post({ kind: "answer", id, value: undefined });
+        for (const id of local.digits.splice(0)) this.tell({ kind: "answer", id, value: undefined });
     }
   }
 }

@@ -3,7 +3,7 @@ import { type Core, loadCore } from "./core.ts";
 import { openLinuxIo } from "./linux.ts";
 import { type PacketIo, setClock } from "./packet_io.ts";
 import { openPortableIo } from "./portable.ts";
-import type { FromWorker, ToWorker } from "./protocol.ts";
+import type { FromWorker, Report, ToWorker } from "./protocol.ts";
 import { Streams } from "./streams.ts";
 
 declare const self: { onmessage: ((event: { readonly data: ToWorker }) => void) | null };
@@ -26,6 +26,20 @@ function post(message: FromWorker, transfer: ArrayBuffer[] = []): void {
   postMessage(message, transfer);
 }
 
+/** What this turn of the loop has to tell; sent before the loop waits or gives its event loop a turn. */
+let reports: Report[] = [];
+let idle = false; // the loop waits for a command and will not send what is told meanwhile
+
+function report(report: Report): void {
+  if (reports.push(report) === 1 && idle) queueMicrotask(tell);
+}
+
+function tell(): void {
+  if (reports.length === 0) return;
+  post({ kind: "reports", reports });
+  reports = [];
+}
+
 function openIo(core: Core, wanted: "auto" | "linux" | "portable"): { io: PacketIo; name: "linux" | "portable" } {
   const linux = wanted === "linux" || (wanted === "auto" && process.platform === "linux");
   return linux ? { io: openLinuxIo(core), name: "linux" } : { io: openPortableIo(core), name: "portable" };
@@ -39,10 +53,12 @@ class Loop {
   /** Runs until stop; resolves when every socket is closed. */
   async run(wanted: "auto" | "linux" | "portable"): Promise<void> {
     const { io, name } = openIo(this.core, wanted);
-    const streams = new Streams(this.core, io, post);
+    const streams = new Streams(this.core, io, report, post);
     take = (message) => {
       if (message.kind === "stop") this.#stopped = true;
-      if (message.kind === "request") streams.request(message.id, message.command);
+      if (message.kind === "requests") {
+        for (const { id, command } of message.requests) streams.request(id, command);
+      }
     };
     post({ kind: "ready", io: name });
     for (const message of early.splice(0)) take(message);
@@ -50,8 +66,11 @@ class Loop {
     let due = now + TICK_MS;
     let turned = now;
     while (!this.#stopped) {
+      tell();
       if (streams.count === 0) {
+        idle = true;
         await new Promise<void>((resolve) => wake = resolve);
+        idle = false;
         wake = () => {};
         now = performance.now();
         due = now + TICK_MS;
@@ -62,6 +81,7 @@ class Loop {
       now = performance.now();
       if (now >= due) due = this.#ticks(streams, io, due);
       if (waiting === undefined && now - turned >= TURN_MS) {
+        tell();
         await new Promise((resolve) => setImmediate(resolve));
         now = performance.now();
         turned = now;
@@ -69,6 +89,7 @@ class Loop {
     }
     streams.stop();
     io.stop();
+    tell();
     post({ kind: "stopped" });
   }
 

@@ -150,13 +150,10 @@ export class AudioLines implements SdpHandler {
     line.codec = undefined;
     line.remote = undefined;
     if (audio.gone) return;
-    try {
-      const stats = Object.entries(await audio.stream.stats());
-      const numbers = stats.filter((e): e is [string, number] => typeof e[1] === "number");
-      this.around.events.emit("media.stats", { call: line.channel.id, stats: Object.fromEntries(numbers) });
-    } finally {
-      await audio.stream.close();
-    }
+    const stats = await audio.stream.close();
+    if (!stats) return;
+    const numbers = Object.entries(stats).filter((e): e is [string, number] => typeof e[1] === "number");
+    this.around.events.emit("media.stats", { call: line.channel.id, stats: Object.fromEntries(numbers) });
   }
 
   #config(
