@@ -22,6 +22,8 @@ export type AnyHeaderKind = HeaderKind<TypedHeaders[keyof TypedHeaders]>;
 export interface HeaderName {
   /** Long name in lower case. */
   readonly key: string;
+  /** Of a header that may come once: a bit of its own; else 0. */
+  readonly once: number;
   /** Undefined for a header nobody here understands. */
   readonly kind: AnyHeaderKind | undefined;
 }
@@ -116,11 +118,15 @@ const OFTEN = [
 
 /** By spelling on the wire. Only what we know ourselves: nothing from the wire is kept. */
 const known = new Map<string, HeaderName>();
-for (const [name, kind] of Object.entries(headerKinds)) known.set(name, { key: name.toLowerCase(), kind });
-for (const name of OFTEN) known.set(name, { key: name.toLowerCase(), kind: undefined });
+let bit = 1; // there are fewer than 32 of them
+for (const [name, kind] of Object.entries(headerKinds)) {
+  known.set(name, { key: name.toLowerCase(), once: kind.single ? bit : 0, kind });
+  if (kind.single) bit *= 2;
+}
+for (const name of OFTEN) known.set(name, unknown(name.toLowerCase()));
 for (const name of [...known.values()]) known.set(name.key, name);
 for (const [letter, key] of Object.entries(COMPACT)) {
-  const name = known.get(key) ?? { key, kind: undefined };
+  const name = known.get(key) ?? unknown(key);
   known.set(key, name).set(letter, name).set(letter.toUpperCase(), name);
 }
 
@@ -129,7 +135,11 @@ export function headerName(name: string): HeaderName {
   const found = known.get(name);
   if (found) return found;
   const key = name.toLowerCase();
-  return known.get(key) ?? { key, kind: undefined };
+  return known.get(key) ?? unknown(key);
+}
+
+function unknown(key: string): HeaderName {
+  return { key, once: 0, kind: undefined };
 }
 
 /** Only in a spelling that we wrote down ourselves, so that its characters need no check. */

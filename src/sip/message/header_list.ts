@@ -1,4 +1,4 @@
-import { headerKinds, type HeaderName, headerName } from "./header_kinds.ts";
+import { type AnyHeaderKind, headerKinds, type HeaderName, headerName } from "./header_kinds.ts";
 import type { SipHeaders, TypedHeaders } from "./headers.ts";
 import { splitList, trimLws } from "./params.ts";
 
@@ -22,18 +22,18 @@ export class HeaderLine {
   }
 
   get value(): string {
-    return this.#value ??= unfold(this.raw ?? "");
+    return this.#value ??= unfold(this.raw ?? "", this.name.length);
   }
 
   /** What `parse` makes of each value, undefined for one it cannot read. Kept. */
-  parsed(list: boolean, parse: (text: string) => unknown): readonly unknown[] {
-    return this.#parsed ??= list && this.value.includes(",")
-      ? splitList(this.value).map(parse)
-      : this.#only(list, parse);
+  parsed(kind: AnyHeaderKind): readonly unknown[] {
+    return this.#parsed ??= this.#parse(kind);
   }
 
-  #only(list: boolean, parse: (text: string) => unknown): readonly unknown[] {
-    return list && this.value === "" ? [] : [parse(this.value)];
+  #parse(kind: AnyHeaderKind): readonly unknown[] {
+    const { value } = this;
+    if (kind.list && (value === "" || value.includes(","))) return splitList(value).map(kind.parse);
+    return [kind.parse(value)];
   }
 
   get text(): string {
@@ -42,8 +42,8 @@ export class HeaderLine {
 }
 
 /** The value of a line: behind the colon, folds as one space (RFC 3261 §7.3.1), trimmed. */
-function unfold(raw: string): string {
-  const colon = raw.indexOf(":");
+function unfold(raw: string, nameEnd: number): string {
+  const colon = raw.indexOf(":", nameEnd);
   const value = raw.slice(raw.charCodeAt(colon + 1) === 32 ? colon + 2 : colon + 1);
   return trimLws(value.includes("\r") ? value.replace(/\r\n[ \t]+/g, " ") : value);
 }
@@ -91,7 +91,7 @@ export class HeaderList implements SipHeaders {
   #values<K extends keyof TypedHeaders>(line: HeaderLine, name: K): readonly (TypedHeaders[K] | undefined)[] {
     const kind = headerKinds[name];
     // A line is only ever parsed by the kind of its own key, and that is the kind of `name`.
-    return line.parsed(kind.list, kind.parse) as readonly (TypedHeaders[K] | undefined)[];
+    return line.parsed(kind) as readonly (TypedHeaders[K] | undefined)[];
   }
 
   text(name: string): string | undefined {
@@ -150,8 +150,8 @@ export class HeaderList implements SipHeaders {
   }
 
   /** Key, and line without the final CRLF, in wire order. */
-  *lines(): Iterable<{ readonly key: string; readonly text: string }> {
-    yield* this.#lines;
+  lines(): Iterable<{ readonly key: string; readonly text: string }> {
+    return this.#lines;
   }
 
   clone(): HeaderList {

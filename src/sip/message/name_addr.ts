@@ -1,9 +1,12 @@
 import type { ContactValue, NameAddr } from "./headers.ts";
+import { remembered } from "./memo.ts";
 import { parseParams, quote, quotedEnd, trimLws, unquote, writeParams } from "./params.ts";
 import { parseUri, writeUri } from "./uri.ts";
 
 /** `"Alice" <sip:alice@example.org>;tag=1` or the form without brackets, where parameters belong to the header (RFC 3261 §20.10). */
-export function parseNameAddr(text: string): NameAddr | undefined {
+export const parseNameAddr: (text: string) => NameAddr | undefined = remembered(readNameAddr);
+
+function readNameAddr(text: string): NameAddr | undefined {
   const quoted = text.charCodeAt(0) === 34;
   const displayEnd = quoted ? quotedEnd(text, 0) : 0;
   if (displayEnd < 0) return undefined;
@@ -34,9 +37,11 @@ export function writeNameAddr(value: NameAddr): string {
   return `${display}<${writeUri(value.uri)}>${writeParams(value.params)}`;
 }
 
+const STAR = { star: true } as const;
+
 /** A Contact value: an address, or `*`. */
 export function parseContact(text: string): ContactValue | undefined {
-  return text === "*" ? { star: true } : parseNameAddr(text);
+  return text === "*" ? STAR : parseNameAddr(text);
 }
 
 export function writeContact(value: ContactValue): string {

@@ -3,10 +3,14 @@
 
 const encoder = new TextEncoder();
 
+/** The same octets as a Buffer; sockets deliver them as one. */
+export function bufferOf(bytes: Uint8Array): Buffer {
+  return bytes instanceof Buffer ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
 /** Text of octets `start` to `end`; `encodeText` gives exactly the same octets back. */
 export function decodeText(bytes: Uint8Array, start = 0, end = bytes.length): string {
-  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const text = buffer.toString("utf8", start, end);
+  const text = bufferOf(bytes).toString("utf8", start, end);
   return text.includes("\uFFFD") ? decodeDamaged(bytes.subarray(start, end)) : text;
 }
 

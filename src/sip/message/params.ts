@@ -6,6 +6,7 @@ const QUOTE = 34;
 const COMMA = 44;
 const SEMICOLON = 59;
 const LESS = 60;
+const EQUALS = 61;
 const GREATER = 62;
 const BACKSLASH = 92;
 
@@ -76,9 +77,25 @@ export function splitList(value: string): readonly string[] {
   return parts;
 }
 
-/** One parameter with its semicolon; a quoted value is not in it. Used from `lastIndex` on. */
-const PARAM =
-  /[ \t]*;[ \t]*([!%'*+\-.0-9A-Z_`a-z~]+)[ \t]*(?:=[ \t]*([!#$%&'()*+\-./0-9:=?@A-Z[\]^_`a-z{|}~\x80-\uffff]*))?/y;
+const IN_TOKEN = 1;
+const IN_VALUE = 2;
+/** What an ASCII character may be part of: a token, an unquoted value. */
+const CLASS = Uint8Array.from({ length: 128 }, (_, code) => {
+  const character = String.fromCharCode(code);
+  return (TOKEN.test(character) ? IN_TOKEN : 0) | (BARE_VALUE.test(character) ? IN_VALUE : 0);
+});
+
+function skipToken(text: string, start: number): number {
+  let at = start;
+  while (at < text.length && ((CLASS[text.charCodeAt(at)] ?? 0) & IN_TOKEN) !== 0) at++;
+  return at;
+}
+
+function skipValue(text: string, start: number): number {
+  let at = start;
+  while (at < text.length && ((CLASS[text.charCodeAt(at)] ?? IN_VALUE) & IN_VALUE) !== 0) at++;
+  return at;
+}
 
 /** `;name=value;name` from `start` to the end; undefined when it is not that, or a name comes twice. One last `;` is forgiven. */
 export function parseParams(text: string, start: number): ReadonlyMap<string, string> | undefined {
@@ -86,17 +103,21 @@ export function parseParams(text: string, start: number): ReadonlyMap<string, st
   const params = new Map<string, string>();
   let at = start;
   while (at < text.length) {
-    PARAM.lastIndex = at;
-    const match = PARAM.exec(text);
-    if (!match) return isParamsEnd(text, at, params.size) ? params : undefined;
-    const name = (match[1] ?? "").toLowerCase();
-    let value = match[2] ?? "";
-    at = PARAM.lastIndex;
-    if (value === "" && match[2] !== undefined && text.charCodeAt(at) === QUOTE) {
-      const end = quotedEnd(text, at);
-      if (end < 0) return undefined;
-      value = unquote(text.slice(at, end));
-      at = end;
+    const semicolon = skipLws(text, at);
+    const nameAt = skipLws(text, semicolon + 1);
+    const nameEnd = skipToken(text, nameAt);
+    if (text.charCodeAt(semicolon) !== SEMICOLON || nameEnd === nameAt) {
+      return isParamsEnd(text, at, params.size) ? params : undefined;
+    }
+    const name = text.slice(nameAt, nameEnd).toLowerCase();
+    let value = "";
+    at = skipLws(text, nameEnd);
+    if (text.charCodeAt(at) === EQUALS) {
+      const valueAt = skipLws(text, at + 1);
+      const quoted = text.charCodeAt(valueAt) === QUOTE;
+      at = quoted ? quotedEnd(text, valueAt) : skipValue(text, valueAt);
+      if (at < 0) return undefined;
+      value = quoted ? unquote(text.slice(valueAt, at)) : text.slice(valueAt, at);
     }
     if (params.has(name)) return undefined;
     params.set(name, value);

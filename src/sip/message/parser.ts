@@ -2,7 +2,7 @@ import { headerName, knownHeader } from "./header_kinds.ts";
 import { HeaderLine, HeaderList } from "./header_list.ts";
 import { type MessageLimits, messageLimits } from "./limits.ts";
 import type { Malformed, SipMessage, SipRequest } from "./message.ts";
-import { decodeText } from "./octets.ts";
+import { bufferOf, decodeText } from "./octets.ts";
 import { isToken, trimLws } from "./params.ts";
 import { reply, statelessTag } from "./reply.ts";
 import { parseUri } from "./uri.ts";
@@ -43,7 +43,7 @@ export function parseMessage(bytes: Uint8Array, limits: MessageLimits = messageL
   if (length > bytes.length - end - 4) {
     return refusal(head, bad("Content-Length is larger than the body", end));
   }
-  return finish(head, length === 0 ? NO_BODY : bytes.slice(end + 4, end + 4 + length), begin);
+  return finish(head, length === 0 ? NO_BODY : new Uint8Array(bytes.subarray(end + 4, end + 4 + length)), begin);
 }
 
 /** The message of a readable head and its body, or what is wrong with it. */
@@ -89,7 +89,7 @@ export function messageStart(bytes: Uint8Array): number {
 
 /** Offset of the CRLFCRLF that ends the header section; -1 when it is not there. */
 export function headEnd(bytes: Uint8Array, from: number): number {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).indexOf("\r\n\r\n", from, "latin1");
+  return bufferOf(bytes).indexOf("\r\n\r\n", from, "latin1");
 }
 
 /** Start line and header lines of octets `begin` to `end`; undefined when the first line is not one of SIP. */
@@ -138,7 +138,7 @@ function cutLines(
   lines: HeaderLine[],
 ): (MessageFault & { readonly at: number }) | undefined {
   let fault = strayControl(text);
-  const singles = new Set<string>();
+  let seen = 0; // bits of the headers that may come once
   let at = startLineEnd + 2;
   while (at < text.length) {
     const end = logicalLineEnd(text, at);
@@ -149,9 +149,9 @@ function cutLines(
     if (is) lines.push(new HeaderLine(name, is, text.slice(at, end)));
     else fault ??= bad("header name is unreadable", at);
     if (end - colon > limits.valueOctets) fault ??= bad("header value too long", at);
-    if (is?.kind?.single) {
-      if (singles.has(is.key)) fault ??= bad(`second ${name}`, at);
-      singles.add(is.key);
+    if (is) {
+      if ((seen & is.once) !== 0) fault ??= bad(`second ${name}`, at);
+      seen |= is.once;
     }
     at = end + 2;
   }

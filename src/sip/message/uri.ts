@@ -1,4 +1,5 @@
 import { decodeText, encodeText } from "./octets.ts";
+import { remembered } from "./memo.ts";
 import { noParams } from "./params.ts";
 
 /** A SIP, SIPS or tel URI, or another scheme kept as text (RFC 3261 §19.1, RFC 3966). */
@@ -31,13 +32,16 @@ export interface OtherUri {
   readonly text: string;
 }
 
+const COLON = 58;
 const HOST_NAME = /^[0-9A-Za-z_][0-9A-Za-z_.-]*$/;
 const IPV6 = /^[0-9a-f:.]+$/i;
 const SCHEME = /^[A-Za-z][A-Za-z0-9+.-]*$/;
 const NOT_IN_URI = /[\0-\x20"<>\x7f]/;
 
 /** Undefined when it is no URI. A scheme we do not know is `other`. */
-export function parseUri(text: string): Uri | undefined {
+export const parseUri: (text: string) => Uri | undefined = remembered(readUri);
+
+function readUri(text: string): Uri | undefined {
   const colon = text.indexOf(":");
   if (colon < 1 || NOT_IN_URI.test(text)) return undefined;
   const scheme = text.slice(0, colon).toLowerCase();
@@ -87,7 +91,47 @@ function parseUriParams(text: string): ReadonlyMap<string, string> | undefined {
 }
 
 /** `host`, `host:port`, `[IPv6]:port`, with white space around the colon (Via has it). Host in lower case, without brackets. */
-export function parseHostPort(text: string): { readonly host: string; readonly port: number | undefined } | undefined {
+export function parseHostPort(text: string): HostPort | undefined {
+  const hostEnd = plainHostEnd(text);
+  if (hostEnd === text.length && hostEnd > 0 && hostEnd <= 255) return { host: text, port: undefined };
+  if (hostEnd > 0 && hostEnd <= 255 && text.charCodeAt(hostEnd) === COLON) {
+    const port = digitsFrom(text, hostEnd + 1);
+    if (port > 0) return port > 65_535 ? undefined : { host: text.slice(0, hostEnd), port };
+  }
+  return parseOddHostPort(text);
+}
+
+export interface HostPort {
+  readonly host: string;
+  readonly port: number | undefined;
+}
+
+/** Behind the characters at the start that a host in lower case is made of. */
+function plainHostEnd(text: string): number {
+  let at = 0;
+  for (; at < text.length; at++) {
+    const code = text.charCodeAt(at);
+    const letter = code >= 97 && code <= 122;
+    const digit = code >= 48 && code <= 57;
+    if (!letter && !digit && code !== 95 && (at === 0 || (code !== 46 && code !== 45))) break;
+  }
+  return at;
+}
+
+/** The number that the rest of the text is, one to five digits; 0 when it is not. */
+function digitsFrom(text: string, start: number): number {
+  if (start === text.length || text.length - start > 5) return 0;
+  let number = 0;
+  for (let at = start; at < text.length; at++) {
+    const digit = text.charCodeAt(at) - 48;
+    if (digit < 0 || digit > 9) return 0;
+    number = number * 10 + digit;
+  }
+  return number;
+}
+
+/** With brackets, capitals or white space. */
+function parseOddHostPort(text: string): HostPort | undefined {
   const bracket = text.startsWith("[") ? text.indexOf("]") : 0;
   if (bracket < 0) return undefined;
   const colon = text.indexOf(":", bracket);

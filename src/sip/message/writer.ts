@@ -9,11 +9,12 @@ export function writeMessage(message: SipMessage): Uint8Array {
     ? `${message.method} ${writeUri(message.uri)} SIP/2.0\r\n`
     : `SIP/2.0 ${message.status} ${message.reason.replace(/[\r\n]/g, " ")}\r\n`;
   const head = start + writeHeaders(message.headers, message.body.length);
-  const length = Buffer.byteLength(head);
-  if (length !== head.length) return withBody(encodeText(head), message.body);
-  const out = new Uint8Array(length + message.body.length);
-  Buffer.from(out.buffer).write(head, "latin1"); // all ASCII: one octet a character
-  out.set(message.body, length);
+  if (!head.isWellFormed()) return withBody(encodeText(head), message.body);
+  if (message.body.length === 0) return Buffer.from(head);
+  const octets = Buffer.byteLength(head);
+  const out = Buffer.allocUnsafe(octets + message.body.length);
+  out.write(head, 0, octets, octets === head.length ? "latin1" : "utf8");
+  out.set(message.body, octets);
   return out;
 }
 
