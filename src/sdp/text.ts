@@ -1,6 +1,7 @@
 import { parse, write } from "sdp-transform";
 import type { MediaDescription, SessionDescription } from "./description.ts";
 import { type DescriptionLimits, descriptionLimits } from "./limits.ts";
+import { writePlain } from "./plain.ts";
 
 /** Why octets are no description we take: 400 when they are no SDP at all, else 488. */
 export interface BadDescription {
@@ -9,6 +10,7 @@ export interface BadDescription {
 }
 
 const decoder = new TextDecoder("utf-8");
+const encoder = new TextEncoder();
 
 /** Reads a description (RFC 4566), or says what is wrong with it. Numbers are in range, counts are within the limits. */
 export function readDescription(
@@ -17,22 +19,40 @@ export function readDescription(
 ): SessionDescription | BadDescription {
   if (body.length > limits.octets) return { why: "description too large", status: 488 };
   const text = typeof body === "string" ? body : decoder.decode(body);
-  const lines = text.split(/\r\n|\r|\n/).filter((line) => line !== "" && line.length <= limits.lineOctets);
+  if (text.includes("\0")) return { why: "not SDP", status: 400 };
+  const lines = linesOf(text, limits.lineOctets);
   if (lines[0] !== "v=0") return { why: "no v=0", status: 400 };
-  if (text.includes("\0") || lines.some((line) => !/^[a-z]=/.test(line))) return { why: "not SDP", status: 400 };
+  if (!lines.every(isLine)) return { why: "not SDP", status: 400 };
   const why = countFault(lines, limits) ?? lineFault(lines);
   if (why !== undefined) return { why, status: 488 };
-  // A number of ports in m= (RFC 4566 §5.14) is for layered codecs: we use the first.
-  const plain = lines.map((line) => line.startsWith("m=") ? line.replace(/^(m=\S+ +\d+)\/\d+ /, "$1 ") : line);
-  const description = parse(`${plain.join("\r\n")}\r\n`);
+  const description = parse(`${lines.join("\r\n")}\r\n`);
   const fault = description.media.map(mediaFault).find((found) => found !== undefined);
   if (!description.origin || fault !== undefined) return { why: fault ?? "no o=", status: 488 };
-  return { ...description, media: description.media.map(settled) };
+  for (const media of description.media) settle(media);
+  return description;
+}
+
+/** Lines that end with CRLF, CR or LF, without empty and too long ones. */
+function linesOf(text: string, most: number): string[] {
+  const lines = text.includes("\r\n") && !/\r(?!\n)|[^\r]\n/.test(text) ? text.split("\r\n") : text.split(/\r\n|\r|\n/);
+  const kept = lines.filter((line) => line !== "" && line.length <= most);
+  // A number of ports in m= (RFC 4566 §5.14) is for layered codecs: we use the first.
+  return text.includes("\nm=") ? kept.map((line) => line.startsWith("m=") ? firstPort(line) : line) : kept;
+}
+
+function firstPort(line: string): string {
+  return line.replace(/^(m=\S+ +\d+)\/\d+ /, "$1 ");
+}
+
+function isLine(line: string): boolean {
+  const type = line.charCodeAt(0);
+  return type >= 97 && type <= 122 && line.charCodeAt(1) === 61;
 }
 
 /** The octets of a description. */
 export function writeDescription(description: SessionDescription): Uint8Array {
-  return new TextEncoder().encode(write(description));
+  // The library goes through its whole grammar for each line; a call has two descriptions, and they hold little.
+  return encoder.encode(writePlain(description) ?? write(description));
 }
 
 function countFault(lines: readonly string[], limits: DescriptionLimits): string | undefined {
@@ -79,9 +99,8 @@ function mediaFault(media: MediaDescription): string | undefined {
 }
 
 /** The parser turns whatever looks like a number into one; these are text. */
-function settled(media: MediaDescription): MediaDescription {
-  const payloads = media.payloads === undefined ? undefined : String(media.payloads).trim().replace(/ +/g, " ");
-  const fmtp = media.fmtp.map(({ payload, config }) => ({ payload, config: String(config) }));
-  const mid = media.mid === undefined ? {} : { mid: String(media.mid) };
-  return { ...media, ...(payloads === undefined ? {} : { payloads }), fmtp, ...mid };
+function settle(media: MediaDescription): void {
+  if (media.payloads !== undefined) media.payloads = String(media.payloads).trim().replace(/ +/g, " ");
+  for (const line of media.fmtp) line.config = String(line.config);
+  if (media.mid !== undefined) media.mid = String(media.mid);
 }
