@@ -82,7 +82,13 @@ export function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T |
     if (signal.aborted) resolve(undefined);
     const stop = () => resolve(undefined);
     signal.addEventListener("abort", stop, { once: true });
-    work.then(resolve, reject).finally(() => signal.removeEventListener("abort", stop));
+    work.then((result) => {
+      signal.removeEventListener("abort", stop);
+      resolve(result);
+    }, (error) => {
+      signal.removeEventListener("abort", stop);
+      reject(error);
+    });
   });
 }
 

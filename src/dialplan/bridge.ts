@@ -21,7 +21,7 @@ export class Bridge {
   constructor(
     readonly one: Channel,
     readonly other: Channel,
-    readonly host: Pick<DialplanHost, "events" | "log">,
+    readonly host: Pick<DialplanHost, "events" | "log" | "world">,
     readonly sounds: Sounds,
     readonly rules: HoldRules,
   ) {}
@@ -36,17 +36,26 @@ export class Bridge {
     });
   }
 
-  /** Resolves when `signal` came or one side ended. */
-  async run(signal: AbortSignal): Promise<void> {
+  /** Resolves when `signal` came, one side ended, or after the time. */
+  async run(signal: AbortSignal, limitMs?: number): Promise<void> {
     await this.join();
-    this.host.events.emit("call.bridged", { calls: [this.one.id, this.other.id] });
-    const stops = [
-      this.one.on((event) => this.#heard(this.one, this.other, event)),
-      this.other.on((event) => this.#heard(this.other, this.one, event)),
-    ];
-    const over = AbortSignal.any([signal, this.one.ended, this.other.ended]);
-    if (!over.aborted) await new Promise<void>((done) => over.addEventListener("abort", () => done(), { once: true }));
-    for (const stop of stops) stop();
+    const { one, other } = this;
+    this.host.events.emit("call.bridged", { calls: [one.id, other.id] });
+    await new Promise<void>((resolve) => {
+      const stops = [
+        one.on((event) => event.kind === "ended" ? done() : this.#heard(one, other, event)),
+        other.on((event) => event.kind === "ended" ? done() : this.#heard(other, one, event)),
+      ];
+      const timer = limitMs === undefined ? undefined : this.host.world.after(limitMs, () => done());
+      const done = () => {
+        timer?.cancel();
+        signal.removeEventListener("abort", done);
+        for (const stop of stops) stop();
+        resolve();
+      };
+      signal.addEventListener("abort", done);
+      if (signal.aborted || one.state === "ended" || other.state === "ended") done();
+    });
     await this.#work;
   }
 

@@ -17,8 +17,8 @@ export class MetricsRegistry {
   readonly counters = new Map<string, number>();
   readonly #gauges = new Set<Gauge>();
 
-  count(name: string, by = 1, labels: Readonly<Record<string, string>> = {}): void {
-    const key = name + labelText(labels);
+  count(name: string, by = 1, labels?: Readonly<Record<string, string>>): void {
+    const key = labels ? name + labelText(labels) : name;
     this.counters.set(key, (this.counters.get(key) ?? 0) + by);
   }
 

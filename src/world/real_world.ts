@@ -7,6 +7,7 @@ import * as net from "node:net";
 import { dirname } from "node:path";
 import * as tls from "node:tls";
 import { routeTowards, setDscp } from "./socket_options.ts";
+import { TimerWheel } from "./timers.ts";
 import type {
   DatagramListener,
   DatagramOptions,
@@ -15,7 +16,6 @@ import type {
   DnsAnswer,
   Files,
   Random,
-  SocketAddress,
   StreamConnection,
   StreamHandlers,
   StreamListener,
@@ -25,19 +25,19 @@ import type {
   World,
 } from "./world.ts";
 
-const LONGEST_TIMER_MS = 2 ** 31 - 1; // setTimeout fires at once beyond it
 const DNS_TIMEOUT_MS = 2000;
 const NO_TTL_SECONDS = 60; // node:dns has none for SRV and NAPTR
 
 /** The real world. `dnsServers` ("192.0.2.53" or "192.0.2.53:5353") replace those of the machine. */
 export function realWorld(options: { readonly dnsServers?: readonly string[] } = {}): World {
+  const wheel = new TimerWheel(() => performance.now(), (ms, run) => {
+    const timer = setTimeout(run, ms);
+    return { cancel: () => clearTimeout(timer) };
+  });
   return {
     now: () => performance.now(),
     wallClock: () => Date.now(),
-    after(ms, run) {
-      const timer = setTimeout(run, Math.min(ms, LONGEST_TIMER_MS));
-      return { cancel: () => clearTimeout(timer) };
-    },
+    after: (ms, run) => wheel.after(ms, run),
     random: realRandom(),
     network: { bindDatagram, listenStream, connectStream, localAddressTowards: routeTowards },
     dns: realDns(options.dnsServers),
@@ -83,7 +83,6 @@ function realRandom(): Random {
 
 async function bindDatagram(options: DatagramOptions, listener: DatagramListener): Promise<DatagramSocket> {
   let closed = false;
-  let lastPeer: SocketAddress | undefined; // an ICMP error arrives without its peer: the last one we sent to, if recent
   const socket = await Bun.udpSocket({
     hostname: options.host,
     port: options.port,
@@ -92,8 +91,8 @@ async function bindDatagram(options: DatagramOptions, listener: DatagramListener
         listener.received(bytes, { host, port });
       },
       error() {
-        // ECONNREFUSED and its kin; the socket stays usable.
-        if (!closed) listener.unreachable(lastPeer);
+        // ECONNREFUSED and its kin, without the peer it is about; the socket stays usable.
+        if (!closed) listener.unreachable(undefined);
       },
     },
   });
@@ -103,7 +102,6 @@ async function bindDatagram(options: DatagramOptions, listener: DatagramListener
     local,
     send(bytes, to) {
       if (closed) return false;
-      lastPeer = to;
       try {
         return socket.send(bytes, to.port, to.host);
       } catch {

@@ -36,15 +36,15 @@ for (const host of ["127.0.0.1", "::1"]) {
 }
 
 test("an ICMP error is reported and the socket goes on", async () => {
-  const refused = signal<SocketAddress | undefined>();
+  const refused = signal<boolean>();
   const answered = signal<string>();
   const gone = await datagramSocket(() => {});
   const nobody = gone.local;
   gone.close();
-  const socket = await datagramSocket(() => {}, (to) => refused.resolve(to));
+  const socket = await datagramSocket(() => {}, (to) => refused.resolve(to === undefined));
   const receiver = await datagramSocket((text) => answered.resolve(text));
   socket.send(new Uint8Array([1]), nobody);
-  expect(await refused.promise).toEqual(nobody);
+  expect(await refused.promise).toBe(true); // the kernel does not say about whom
   socket.send(new Uint8Array([1]), nobody);
   socket.send(new TextEncoder().encode("still here"), receiver.local);
   expect(await answered.promise).toBe("still here");

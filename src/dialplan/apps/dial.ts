@@ -1,14 +1,6 @@
 import { SipError } from "../../kernel/errors.ts";
 import type { Channel, ChannelEvent, Party } from "../../kernel/services.ts";
-import {
-  type Application,
-  beside,
-  checkDuration,
-  durationMs,
-  readDuration,
-  sleep,
-  type Tools,
-} from "../application.ts";
+import { type Application, beside, checkDuration, durationMs, readDuration, type Tools } from "../application.ts";
 import { Bridge, type HoldRules } from "../bridge.ts";
 import { type Leg, legsOf } from "../targets.ts";
 
@@ -65,7 +57,9 @@ class Dialling {
   #winner: Channel | undefined;
   #early: Bridge | undefined;
   #told = false; // the caller hears of ringing or progress
-  #settled: (() => void) | undefined;
+  #allCalled = false;
+  #settled = false; // somebody answered, or nobody is left
+  #wake = () => {};
 
   constructor(
     readonly channel: Channel,
@@ -80,19 +74,11 @@ class Dialling {
     const began = host.world.now();
     for (const name of ["DIALSTATUS", "HANGUPCAUSE", "DIALSIPSTATUS"]) variables.delete(name);
     const legs = this.#resolve(targets);
-    const over = new AbortController();
-    const settled = new Promise<void>((resolve) => this.#settled = resolve);
     await this.#waiting(legs.length > 0);
     await Promise.all(legs.map((leg) => this.#call(leg, legs.length, signal)));
+    this.#allCalled = true;
     this.#look();
-    const waited = AbortSignal.any([signal, over.signal]);
-    const timeout = timeoutMs > 0 ? sleep(host.world, timeoutMs, waited) : new Promise<boolean>(() => {});
-    const gone = new Promise<void>((resolve) => {
-      if (signal.aborted) resolve();
-      else signal.addEventListener("abort", () => resolve(), { once: true });
-    });
-    await Promise.race([settled, timeout, gone]);
-    over.abort("over");
+    await this.#decided(timeoutMs, signal);
     const winner = this.#winner;
     this.#dropOthers(winner ? ANSWERED_ELSEWHERE : NORMAL);
     variables.set("DIALEDTIME", String(Math.round((host.world.now() - began) / 1000)));
@@ -102,6 +88,26 @@ class Dialling {
     }
     if (winner === undefined) return await this.#failed();
     return await this.#talk(winner, signal);
+  }
+
+  /** Resolves when it is settled, after the time, or when the caller has gone. */
+  #decided(timeoutMs: number, signal: AbortSignal): Promise<void> {
+    if (this.#settled || signal.aborted) return Promise.resolve();
+    return new Promise((resolve) => {
+      const done = () => {
+        timer?.cancel();
+        signal.removeEventListener("abort", done);
+        resolve();
+      };
+      const timer = timeoutMs > 0 ? this.tools.host.world.after(timeoutMs, done) : undefined;
+      signal.addEventListener("abort", done);
+      this.#wake = done;
+    });
+  }
+
+  #settle(): void {
+    this.#settled = true;
+    this.#wake();
   }
 
   #resolve(targets: readonly string[]): readonly Leg[] {
@@ -172,7 +178,7 @@ class Dialling {
 
   #answered(callee: Channel): void {
     this.#winner ??= callee;
-    this.#settled?.();
+    this.#settle();
   }
 
   #ended(callee: Channel, cause: number, status: number | undefined): void {
@@ -184,7 +190,7 @@ class Dialling {
 
   /** Nobody left to wait for? */
   #look(): void {
-    if (this.#legs.size === 0) this.#settled?.();
+    if (this.#allCalled && this.#legs.size === 0) this.#settle();
   }
 
   #beside(work: Promise<unknown> | undefined): void {
@@ -229,17 +235,11 @@ class Dialling {
     await joined;
     const began = host.world.now();
     if (options.digits) await callee.sendDigits(options.digits);
-    const over = new AbortController();
-    if (options.limitMs !== undefined) {
-      void sleep(host.world, options.limitMs, AbortSignal.any([signal, callee.ended])).then((late) =>
-        late && over.abort("over")
-      );
-    }
     let cause = NORMAL;
     const stop = callee.on((event) => {
       if (event.kind === "ended") cause = event.cause;
     });
-    await bridge.run(AbortSignal.any([signal, over.signal]));
+    await bridge.run(signal, options.limitMs);
     stop();
     channel.variables.set("ANSWEREDTIME", String(Math.round((host.world.now() - began) / 1000)));
     this.#status("ANSWER", cause);

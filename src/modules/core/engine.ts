@@ -143,9 +143,12 @@ export class Engine {
     const target = (endpoint && this.#host?.outboundProxy(endpoint)) ?? uri;
     if (target.scheme !== "sip" && target.scheme !== "sips") return [];
     const only = endpoint?.transport;
-    const open = this.transports.transports.filter((transport) => only === undefined || transport.id === only);
-    const usable = (protocol: Protocol, ipv6: boolean) =>
-      open.some((transport) => transport.protocol === protocol && transport.host.includes(":") === ipv6);
+    const usable = (protocol: Protocol, ipv6: boolean) => {
+      for (const { id, protocol: carried, host } of this.transports.transports) {
+        if (carried === protocol && host.includes(":") === ipv6 && (only === undefined || id === only)) return true;
+      }
+      return false;
+    };
     const pinned = (list: readonly Destination[]) =>
       only === undefined ? list : list.map((destination) => ({ ...destination, transport: only }));
     const literal = this.resolver.literal(target, usable);

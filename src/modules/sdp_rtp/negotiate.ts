@@ -21,8 +21,18 @@ export type OutgoingPreference = IncomingPreference | "local_merge" | "remote_me
 
 const MOST_FORMATS = 72;
 
+const read = new WeakMap<MediaDescription, Formats>();
+
 /** Reads the formats; numbers out of range, unknown names and what comes after the 72nd are passed over. */
 export function readFormats(media: MediaDescription): Formats {
+  const known = read.get(media);
+  if (known) return known;
+  const formats = formatsOf(media);
+  read.set(media, formats);
+  return formats;
+}
+
+function formatsOf(media: MediaDescription): Formats {
   const codecs: Format[] = [];
   const events = new Map<number, number>();
   const numbers = String(media.payloads ?? "").trim().split(/\s+/).slice(0, MOST_FORMATS);

@@ -50,6 +50,7 @@ export class SessionEngine {
   #handlers: readonly SdpHandler[] = [];
   #answerers: readonly CallAnswerer[] = [];
   readonly #calls = new Map<string, number>(); // channels by endpoint
+  #policies = new WeakMap<SessionFields, { readonly tags: readonly string[]; readonly policy: SessionPolicy }>();
   #names = 0;
   #ctx: SessionContext | undefined;
   #stack: SipStack | undefined;
@@ -60,6 +61,8 @@ export class SessionEngine {
     this.#ctx = ctx;
     this.#stack = ctx.use(stack);
     this.#world = ctx.use(hostWorld);
+    this.#policies = new WeakMap();
+    for (const type of ["global", "system"]) ctx.objects.onChange(type, () => this.#policies = new WeakMap());
   }
 
   get ctx(): SessionContext {
@@ -322,7 +325,17 @@ export class SessionEngine {
     });
   }
 
+  /** The same until a reload: of fields, and of the tags that modules add. */
   #policy(fields: SessionFields): SessionPolicy {
+    const tags = this.stack.capabilities.optionTags;
+    const known = this.#policies.get(fields);
+    if (known?.tags === tags) return known.policy;
+    const policy = this.#makePolicy(fields);
+    this.#policies.set(fields, { tags, policy });
+    return policy;
+  }
+
+  #makePolicy(fields: SessionFields): SessionPolicy {
     const system = this.ctx.fieldsOf("system", "");
     return {
       reliable: fields["100rel"],

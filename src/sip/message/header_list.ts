@@ -36,6 +36,11 @@ export class HeaderLine {
     return [kind.parse(value)];
   }
 
+  /** As we would write it: neither compact nor folded. Such a line may stand in several messages. */
+  get ours(): boolean {
+    return this.raw === undefined || (this.name.length > 1 && !this.raw.includes("\r"));
+  }
+
   get text(): string {
     return this.raw ?? `${this.name}: ${this.value}`;
   }
@@ -122,6 +127,17 @@ export class HeaderList implements SipHeaders {
 
   append(name: string, value: string): void {
     this.#lines.push(newLine(name, value));
+  }
+
+  copy(from: SipHeaders, name: string): void {
+    if (!(from instanceof HeaderList)) {
+      for (const value of from.texts(name)) this.append(name, value);
+      return;
+    }
+    const is = headerName(name);
+    for (const line of from.#lines) {
+      if (line.key === is.key) this.#lines.push(line.ours ? line : new HeaderLine(name, is, undefined, line.value));
+    }
   }
 
   prepend(name: string, value: string): void {

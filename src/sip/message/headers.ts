@@ -104,6 +104,8 @@ export interface SipHeaders {
   /** Replaces the first line (its place is kept) and removes the others; appends when there is none. */
   set(name: string, value: string): void;
   append(name: string, value: string): void;
+  /** Appends all lines that `from` has of that name. */
+  copy(from: SipHeaders, name: string): void;
   /** Puts a line before the first of that name, or before all lines. */
   prepend(name: string, value: string): void;
   remove(name: string): void;

@@ -21,18 +21,18 @@ export function reply(
 ): SipResponse {
   const asked = request.headers;
   const list = headerList();
-  for (const via of asked.texts("Via")) list.append("Via", via);
-  if (status > 100 && status < 300 && DIALOG_MAKERS.has(request.method)) {
-    for (const route of asked.texts("Record-Route")) list.append("Record-Route", route);
-  }
-  for (const name of ["From", "To", "Call-ID", "CSeq"] as const) {
-    const value = asked.text(name);
-    if (value !== undefined) list.append(name, value);
-  }
+  list.copy(asked, "Via");
+  if (status > 100 && status < 300 && DIALOG_MAKERS.has(request.method)) list.copy(asked, "Record-Route");
+  list.copy(asked, "From");
+  list.copy(asked, "To");
+  list.copy(asked, "Call-ID");
+  list.copy(asked, "CSeq");
   const timestamp = status === 100 ? asked.text("Timestamp") : undefined;
   if (timestamp !== undefined) list.append("Timestamp", timestamp);
-  for (const [name, value] of Object.entries(headers)) {
-    for (const one of typeof value === "string" ? [value] : value) list.append(name, one);
+  for (const name in headers) {
+    const value = headers[name] ?? [];
+    if (typeof value === "string") list.append(name, value);
+    else for (const one of value) list.append(name, one);
   }
   const response: SipResponse = {
     kind: "response",

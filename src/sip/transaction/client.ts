@@ -220,9 +220,9 @@ function sameHop(invite: SipRequest, method: string): SipRequest {
   const asked = invite.headers;
   const headers = headerList();
   headers.append("Via", asked.texts("Via")[0] ?? "");
-  for (const route of asked.texts("Route")) headers.append("Route", route);
+  headers.copy(asked, "Route");
   headers.append("Max-Forwards", asked.text("Max-Forwards") ?? "70");
-  for (const name of ["From", "To", "Call-ID"]) headers.append(name, asked.text(name) ?? "");
+  for (const name of ["From", "To", "Call-ID"]) headers.copy(asked, name);
   headers.append("CSeq", `${asked.get("CSeq")?.number ?? 1} ${method}`);
   return { kind: "request", method, uri: invite.uri, headers, body: new Uint8Array(0) };
 }

@@ -50,7 +50,7 @@ export interface TransactionLayer {
   request(request: SipRequest, destination: Destination, handlers: ClientHandlers): ClientTransaction;
   /** A request outside any transaction: ACK to a 2xx. */
   sendAck(ack: SipRequest, destination: Destination): void;
-  /** Live transactions, by kind. */
+  /** Live transactions, by kind; `inviteServer`: those without a final answer. */
   readonly counts: { readonly server: number; readonly inviteServer: number; readonly client: number };
   /** Ends all without a word on the wire. */
   stop(): void;

@@ -11,7 +11,9 @@ export interface ServerHost {
   after(ms: number, run: () => void): Timer;
   /** Sends a response the way of RFC 3261 §18.2.2. */
   respond(response: SipResponse, flow: Flow): boolean;
-  ended(key: string, transaction: ServerTransaction): void;
+  /** An INVITE has its final answer: it costs no more than its entry in the table. */
+  answered(): void;
+  ended(key: string): void;
 }
 
 type EndReason = "acknowledged" | "timeout" | "transport" | "done";
@@ -61,7 +63,7 @@ export class NonInviteServer implements ServerTransaction {
 
   #terminate(why: EndReason): void {
     this.stop();
-    this.host.ended(this.key, this);
+    this.host.ended(this.key);
     this.#end?.(why);
   }
 }
@@ -127,9 +129,11 @@ export class InviteServer implements ServerTransaction {
     this.#last = response;
     const sent = this.host.respond(response, this.flow);
     if (response.status < 200) return;
+    this.host.answered();
     if (!sent && this.flow.reliable) return this.#terminate("transport");
     if (response.status < 300) {
       this.state = "accepted";
+      this.#last = undefined; // the dialog repeats it
       this.#limit = this.host.after(64 * T1, () => this.#terminate("done")); // timer L
       return;
     }
@@ -167,7 +171,7 @@ export class InviteServer implements ServerTransaction {
 
   #terminate(why: EndReason): void {
     this.stop();
-    this.host.ended(this.key, this);
+    this.host.ended(this.key);
     this.#end?.(why);
   }
 }

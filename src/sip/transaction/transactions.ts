@@ -32,7 +32,7 @@ export class Transactions implements TransactionLayer, ServerHost, ClientHost {
   readonly #undecided = new Map<string, Incoming>();
   readonly #clients = new Map<string, Client>();
   readonly #byFlow = new Map<string, Set<Client>>();
-  #inviteServers = 0;
+  #inviteServers = 0; // without a final answer
   timers: TimerValues;
   rport: boolean;
 
@@ -161,13 +161,14 @@ export class Transactions implements TransactionLayer, ServerHost, ClientHost {
     else this.#byFlow.set(flow.id, new Set([client]));
   }
 
+  answered(): void {
+    this.#inviteServers--;
+  }
+
   ended(client: Client): void;
-  ended(key: string, transaction: ServerTransaction): void;
-  ended(which: Client | string, transaction?: ServerTransaction): void {
-    if (typeof which === "string") {
-      if (this.#servers.delete(which) && transaction instanceof InviteServer) this.#inviteServers--;
-      return;
-    }
+  ended(key: string): void;
+  ended(which: Client | string): void {
+    if (typeof which === "string") return void this.#servers.delete(which);
     this.#clients.delete(which.key);
     if (!which.flow) return;
     const others = this.#byFlow.get(which.flow.id);

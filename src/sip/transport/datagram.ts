@@ -4,6 +4,9 @@ import type { TransportOptions } from "./layer.ts";
 
 const PEERS = 16_384; // remembered per socket; the least recent goes
 const RECENT_MS = 5_000;
+const MOST_SILENT = 64; // before those of long ago are forgotten
+const SUSPECT_MS = 2_000; // an ICMP error comes sooner
+const HEARD_MS = 32_000; // who spoke so short a time ago listens
 
 /** What a socket tells the layer. */
 export interface DatagramOwner {
@@ -15,6 +18,8 @@ export interface DatagramOwner {
 /** One bound UDP socket and the peers it has met. */
 export class DatagramTransport {
   readonly #peers = new Map<string, DatagramFlow>();
+  /** Peers we sent to lately and that did not speak since. */
+  readonly #silent = new Set<DatagramFlow>();
   #socket: DatagramSocket | undefined;
 
   private constructor(readonly options: TransportOptions, readonly owner: DatagramOwner) {}
@@ -24,9 +29,14 @@ export class DatagramTransport {
     transport.#socket = await owner.world.network.bindDatagram(
       { host: options.host, port: options.port, ...(options.dscp ? { dscp: options.dscp } : {}) },
       {
-        received: (bytes, from) => owner.datagram(bytes, transport.flow(from)),
+        received: (bytes, from) => {
+          const flow = transport.flow(from);
+          flow.heardAt = owner.world.now();
+          transport.#silent.delete(flow);
+          owner.datagram(bytes, flow);
+        },
         unreachable: (to) => {
-          const flow = to && transport.#peers.get(`${to.host} ${to.port}`);
+          const flow = to ? transport.#peers.get(`${to.host} ${to.port}`) : transport.#suspect();
           if (flow) owner.unreachable(flow);
         },
       },
@@ -62,8 +72,28 @@ export class DatagramTransport {
     }
   }
 
-  send(bytes: Uint8Array, peer: SocketAddress): boolean {
-    return this.#socket?.send(bytes, peer) ?? false;
+  /** The kernel said that somebody is not there, but not who: known only when one peer alone can be meant. */
+  #suspect(): DatagramFlow | undefined {
+    this.#forgetSilent();
+    const [only] = this.#silent;
+    return this.#silent.size === 1 ? only : undefined;
+  }
+
+  #forgetSilent(): void {
+    const since = this.owner.world.now() - SUSPECT_MS;
+    for (const flow of this.#silent) {
+      if (flow.usedAt >= since) return;
+      this.#silent.delete(flow);
+    }
+  }
+
+  send(bytes: Uint8Array, flow: DatagramFlow): boolean {
+    if (flow.heardAt < flow.usedAt - HEARD_MS) {
+      this.#silent.delete(flow); // to the end: the set is in the order of use
+      this.#silent.add(flow);
+      if (this.#silent.size > MOST_SILENT) this.#forgetSilent();
+    }
+    return this.#socket?.send(bytes, flow.remote) ?? false;
   }
 
   close(): void {
@@ -79,6 +109,7 @@ export class DatagramFlow implements Flow {
   readonly reliable = false;
   readonly secure = false;
   usedAt: number;
+  heardAt = Number.NEGATIVE_INFINITY;
   peer: string | undefined;
   #local: SocketAddress | undefined;
 
@@ -109,7 +140,7 @@ export class DatagramFlow implements Flow {
 
   send(bytes: Uint8Array): boolean {
     this.usedAt = this.owner.owner.world.now();
-    return this.owner.send(bytes, this.remote);
+    return this.owner.send(bytes, this);
   }
 
   onClose(): () => void {

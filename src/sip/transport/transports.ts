@@ -81,13 +81,14 @@ export class Transports implements TransportLayer, DatagramOwner, ConnectionOwne
   async #bind(options: TransportOptions): Promise<void> {
     if (options.protocol === "udp") {
       this.#datagrams.set(options.id, await DatagramTransport.open(options, this));
-      return;
+      return this.#list();
     }
     const listener = await this.world.network.listenStream(streamOptions(options), {
       accepted: (stream) => this.#accepted(options, stream),
       failed: () => {}, // a handshake that failed is the stranger's own loss; the runtime closed it
     });
     this.#streams.set(options.id, { options, listener });
+    this.#list();
   }
 
   close(id: string): Promise<void> {
@@ -95,6 +96,7 @@ export class Transports implements TransportLayer, DatagramOwner, ConnectionOwne
     this.#datagrams.delete(id);
     this.#streams.get(id)?.listener.close();
     this.#streams.delete(id);
+    this.#list();
     for (const connection of [...this.#connections.values()]) if (connection.transport === id) connection.end();
     return Promise.resolve();
   }
@@ -105,16 +107,21 @@ export class Transports implements TransportLayer, DatagramOwner, ConnectionOwne
     this.#sweeper = undefined;
   }
 
-  get transports(): readonly TransportState[] {
+  /** Made anew when one is opened or closed. */
+  transports: readonly TransportState[] = [];
+
+  #list(): void {
     const connections = (id: string) => this.flows.filter((flow) => flow.transport === id).length;
-    const state = (options: TransportOptions, local: SocketAddress): TransportState => ({
-      id: options.id,
-      protocol: options.protocol,
-      host: local.host,
-      port: local.port,
-      connections: connections(options.id),
+    const state = ({ id, protocol }: TransportOptions, { host, port }: SocketAddress): TransportState => ({
+      id,
+      protocol,
+      host,
+      port,
+      get connections() {
+        return connections(id);
+      },
     });
-    return [
+    this.transports = [
       ...[...this.#datagrams.values()].map((transport) => state(transport.options, transport.local)),
       ...[...this.#streams.values()].map(({ options, listener }) => state(options, listener.local)),
     ];
