@@ -6,6 +6,7 @@ import { listCalls } from "./cli/calls.ts";
 import { check } from "./cli/check.ts";
 import { type Command, exit, type Terminal, WrongUse } from "./cli/command.ts";
 import { hangup } from "./cli/hangup.ts";
+import { importCommand } from "./cli/import_asterisk.ts";
 import { health } from "./cli/health.ts";
 import { commandNamed, help } from "./cli/help.ts";
 import { reload } from "./cli/reload.ts";
@@ -48,6 +49,7 @@ const rooms: Rooms = {
 const commands: Command[] = [
   run(rooms),
   check(rooms),
+  importCommand(rooms),
   probe(rooms),
   status,
   listCalls,

@@ -21,6 +21,12 @@ export function locate(named: string | undefined): Location {
   return { file, shown: near.startsWith("..") ? file : near || basename(file), folder, state: join(folder, "state") };
 }
 
+/** A folder of Asterisk's configuration: nothing is written there. */
+export function asteriskLocation(named: string): Location {
+  const folder = resolve(named);
+  return { file: join(folder, "modules.json"), shown: `modules.json of ${named}`, folder, state: resolve("state") };
+}
+
 function isFolder(path: string): boolean {
   return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
 }

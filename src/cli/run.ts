@@ -7,9 +7,10 @@ import { join } from "node:path";
 import { TOKEN_FILE } from "../http/server.ts";
 import { banner } from "./banner.ts";
 import { ApiClient } from "./client.ts";
-import { type Command, exit, type ExitStatus, readArgs, readCount, type Terminal } from "./command.ts";
+import { type Command, exit, type ExitStatus, readArgs, readCount, type Terminal, WrongUse } from "./command.ts";
+import { readAsterisk } from "./import_asterisk.ts";
 import { openLog } from "./log_output.ts";
-import { locate, type Location } from "./location.ts";
+import { asteriskLocation, locate, type Location } from "./location.ts";
 import { manifestOptions, printFaults } from "./manifest_file.ts";
 import type { OpenRooms, Rooms } from "./rooms.ts";
 import { SecretsFile } from "./secrets_file.ts";
@@ -20,6 +21,7 @@ import { VERSION } from "./version.ts";
 
 const flags = {
   config: { type: "string", short: "c" },
+  asterisk: { type: "string" },
   workers: { type: "string" },
   grace: { type: "string" },
   log: { type: "string" },
@@ -30,9 +32,10 @@ const flags = {
 export const run = (rooms: Rooms): Command => ({
   name: "run",
   summary: "Run the server (SIGTERM ends it gently, SIGHUP reloads the manifest)",
-  usage: "[-c manifest] [--workers N] [--grace seconds] [--log level] [--log-json]",
+  usage: "[-c manifest | --asterisk folder] [--workers N] [--grace seconds] [--log level] [--log-json]",
   details: [
     "-c         the manifest, or its folder (default: ./modules.json); what the server keeps goes to state/ beside it",
+    "--asterisk a folder of Asterisk's configuration, imported in memory; state/ is in the working folder",
     "--workers  media threads (default: one per core beyond the first)",
     "--grace    how long running calls may go on after SIGTERM before they get a BYE (default 2, at most 8)",
     "--log      lowest level to show: debug, verbose, info, notice, warning, error (default info)",
@@ -44,7 +47,10 @@ export const run = (rooms: Rooms): Command => ({
     const graceSeconds = readCount(values.grace, 2, "grace", 0, 8);
     const writeLog = openLog({ lowest: level(values.log), json: values["log-json"] === true });
     const started = performance.now();
-    const location = locate(values.config);
+    if (values.config !== undefined && values.asterisk !== undefined) {
+      throw new WrongUse("-c and --asterisk both name a configuration");
+    }
+    const location = values.asterisk === undefined ? locate(values.config) : asteriskLocation(values.asterisk);
     const world = rooms.world();
     const log = moduleLogger("host", writeLog);
     const external = new ExternalModules((path) => world.files.read(path));
@@ -64,7 +70,9 @@ export const run = (rooms: Rooms): Command => ({
     };
     try {
       kernel = await bootKernel({
-        ...await manifestOptions(location, world),
+        ...await (values.asterisk === undefined
+          ? manifestOptions(location, world)
+          : asteriskOptions(values.asterisk, location, rooms, terminal)),
         modules: rooms.catalog,
         services: rooms.checking,
         open: async () => open = await rooms.open({ world, location, workers, log: writeLog, storeFault }),
@@ -93,6 +101,24 @@ export const run = (rooms: Rooms): Command => ({
     return exit.done;
   },
 });
+
+/** Like `manifestOptions`, of a manifest that is made anew from the folder at every reload. */
+async function asteriskOptions(folder: string, location: Location, rooms: Rooms, terminal: Terminal) {
+  const readManifest = async () => {
+    const { manifest, report } = await readAsterisk(folder, rooms);
+    const [changed, missing] = [report.count("changed"), report.count("missing")];
+    terminal.out(`${folder}: ${report.count("taken")} lines taken, ${changed} changed, ${missing} without counterpart`);
+    return manifest.text;
+  };
+  return {
+    world: rooms.world(),
+    manifest: await readManifest(),
+    file: location.shown,
+    folder: location.folder,
+    environment: process.env,
+    readManifest,
+  };
+}
 
 async function announce(kernel: Kernel, secrets: SecretsFile, location: Location, terminal: Terminal): Promise<void> {
   const managed = kernel.modules.some((module) => module.name === "management");

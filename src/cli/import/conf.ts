@@ -21,6 +21,8 @@ export interface ConfRemark {
   readonly file: string;
   readonly line: number;
   readonly text: string;
+  /** What the line says was carried out in another way; else it was left out. */
+  readonly changed?: true;
 }
 
 export interface ConfFile {
@@ -61,6 +63,7 @@ export function readConf(name: string, source: ConfSource): ConfFile {
         file,
         line,
         text: `[${name}](+) adds to a section that does not exist before it; taken as a new one`,
+        changed: true,
       });
     }
     current = { name, template: options.includes("!"), file, line, lines: [] };
@@ -81,11 +84,11 @@ export function readConf(name: string, source: ConfSource): ConfFile {
   function assign(text: string, file: string, line: number): void {
     const at = text.indexOf("=");
     if (at < 0) {
-      remarks.push({ file, line, text: `no "=" in "${text}"` });
+      remarks.push({ file, line, text: `there is no "=" in this line` });
       return;
     }
     if (!current) {
-      remarks.push({ file, line, text: `"${text}" stands before the first section` });
+      remarks.push({ file, line, text: "this line stands before the first section" });
       return;
     }
     let name = text.slice(0, at).trim();

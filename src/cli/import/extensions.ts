@@ -54,8 +54,8 @@ function takeGeneral(section: ConfSection, remarks: ConfRemark[]): void {
   }
 }
 
-const remark = (remarks: ConfRemark[], line: ConfLine, text: string): void => {
-  remarks.push({ file: line.file, line: line.line, text });
+const remark = (remarks: ConfRemark[], line: ConfLine, text: string, changed?: true): void => {
+  remarks.push({ file: line.file, line: line.line, text, ...(changed ? { changed } : {}) });
 };
 
 interface Draft {
@@ -155,6 +155,7 @@ class ContextDraft {
         this.remarks,
         draft.first,
         `${key} has no priority ${missing.slice(0, 5).join(", ")}; a Hangup() stands there`,
+        true,
       );
     }
     return steps;
