@@ -139,7 +139,7 @@ test("a nonce that is too old, used before, or made for another source is stale;
   expect([statusOf(stolen), challengesOf(stolen)[0]?.get("stale")]).toEqual([401, "true"]);
 });
 
-test("credentials for another target, method, user, realm, or without qop or algorithm let nobody in", async () => {
+test("credentials for another method, user, realm, or without qop or algorithm let nobody in", async () => {
   const peer = await (await patchbay({
     endpoints: { alice: { auth: "alice", aors: [] } },
     auths: { alice: { password: "secret", supportedAlgorithmsUas: ["SHA-256"] } },
@@ -148,7 +148,6 @@ test("credentials for another target, method, user, realm, or without qop or alg
   const challenge = await challenged(peer);
   expect(challengesOf(challenge).map((one) => one.get("algorithm"))).toEqual(["SHA-256"]);
   const wrong: Answer[] = [
-    { uri: "sip:other@192.0.2.4" },
     { method: "INVITE" },
     { username: "Alice" },
     { realm: "elsewhere" },
@@ -164,6 +163,12 @@ test("credentials for another target, method, user, realm, or without qop or alg
   expect(await statusWith(peer, 'Digest username="alice')).toBe(401);
   expect(await statusWith(peer, "Bearer x")).toBe(401);
   expect(await statusWith(peer, credentials(challenge))).toBe(200);
+});
+
+test("the uri of credentials may differ from the Request-URI: proxies rewrite that (RFC 3261 §22.4)", async () => {
+  const peer = await (await patchbay()).peer();
+  const challenge = await challenged(peer);
+  expect(await statusWith(peer, credentials(challenge, { uri: "sip:192.0.2.4:5060" }))).toBe(200);
 });
 
 test("a parameter twice, and two credentials for one realm, get 400; other realms are ignored", async () => {

@@ -2,7 +2,6 @@ import type { Credentials } from "../../kernel/credentials.ts";
 import { type DigestAlgorithm, digestAlgorithm, digestResponse, equalDigests } from "../../sip/digest.ts";
 import type { AuthValue } from "../../sip/message/headers.ts";
 import type { SipRequest } from "../../sip/message/message.ts";
-import { equalUris, parseUri, writeUri } from "../../sip/message/uri.ts";
 import type { Nonces } from "./nonces.ts";
 
 /** What one set of credentials came to. */
@@ -32,7 +31,10 @@ export class Account {
     return this.#ha1.has(algorithm);
   }
 
-  /** Checks the credentials for this realm (RFC 7616 §3.4.6). */
+  /**
+   * Checks the credentials for this realm (RFC 7616 §3.4.6). Their `uri` is not held against the Request-URI: proxies on the
+   * way rewrite that one (RFC 3261 §22.4), and phones name the server instead.
+   */
   judge(value: AuthValue, request: SipRequest, source: string, nonces: Nonces): Finding {
     const given = readCredentials(value);
     if (!given) return "failed";
@@ -42,7 +44,7 @@ export class Account {
     const auth = { nc, cnonce, qop: given.qop };
     const right = equalDigests(digestResponse({ algorithm, ha1, method: request.method, uri, nonce, auth }), response);
     const known = given.username === this.username && !this.never;
-    if (!right || !known || !namesTarget(uri, request)) return "failed";
+    if (!right || !known) return "failed";
     if (!nonces.fresh(nonce, source, this.realm, this.nonceLifetime)) return "stale";
     return nonces.use(nonce, Number.parseInt(nc, 16)) ? "success" : "stale";
   }
@@ -94,11 +96,4 @@ function readCredentials({ scheme, params }: AuthValue): Given | undefined {
     qop,
     response: part("response"),
   };
-}
-
-/** Were the credentials made for this request, and not for another one? */
-function namesTarget(uri: string, request: SipRequest): boolean {
-  if (uri === writeUri(request.uri)) return true;
-  const parsed = parseUri(uri);
-  return parsed !== undefined && equalUris(parsed, request.uri);
 }
