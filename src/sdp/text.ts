@@ -28,6 +28,7 @@ export function readDescription(
   const description = parse(`${lines.join("\r\n")}\r\n`);
   const fault = description.media.map(mediaFault).find((found) => found !== undefined);
   if (!description.origin || fault !== undefined) return { why: fault ?? "no o=", status: 488 };
+  if (description.media.some(isUnnamed)) return { why: "a dynamic payload number without rtpmap", status: 400 };
   for (const media of description.media) settle(media);
   return description;
 }
@@ -96,6 +97,13 @@ function mediaFault(media: MediaDescription): string | undefined {
     return "payload number out of range";
   }
   return undefined;
+}
+
+/** A dynamic payload number means nothing without its rtpmap (RFC 3551 §6). */
+function isUnnamed(media: MediaDescription): boolean {
+  if (!media.port || !String(media.protocol).includes("RTP/")) return false;
+  const numbers = String(media.payloads ?? "").split(" ").filter((text) => /^\d+$/.test(text)).map(Number);
+  return numbers.some((number) => number >= 96 && number <= 127 && !media.rtp.some((line) => line.payload === number));
 }
 
 /** The parser turns whatever looks like a number into one; these are text. */

@@ -144,6 +144,14 @@ test("an older CSeq of the same Call-ID is 500 and changes nothing; another Call
   expect(statusOf(await phone.ask(register([contact(9)], { number: 1, callId: "another@a" })))).toBe(200);
 });
 
+test("an equal CSeq comes from clients that do not count: it is taken", async () => {
+  const { phone } = await registrar({});
+  await phone.ask(register([contact(9)], { number: 1, callId: "same@a" }));
+  const away = register(["Contact: *", "Expires: 0"], { number: 1, callId: "same@a" });
+  expect(statusOf(await phone.ask(away.replace("z9hG4bK", "z9hG4bKanother")))).toBe(200);
+  expect(uris(await query(phone))).toEqual([]);
+});
+
 test("nobody registers where no contact is allowed, or for an aor of somebody else", async () => {
   const none = await registrar({ maxContacts: 0 });
   expect(statusOf(await none.phone.ask(register([contact(9)])))).toBe(403);

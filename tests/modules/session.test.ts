@@ -413,7 +413,9 @@ test("From shows the caller, the endpoint's name for us, a default, or nobody", 
   expect(await from({}, { name: "", number: "", allowed: true })).toBe(`<sip:patchbay@${US}>`);
   const hidden = { name: "Alice", number: "101", allowed: false };
   expect(await from({}, hidden)).toBe("Anonymous <sip:anonymous@anonymous.invalid>");
-  expect(header((await dial({}, hidden)).invite, "Contact")).toStartWith("<sip:anonymous@");
+  const contactOf = async (options: RoomOptions) => header((await dial(options, hidden)).invite, "Contact");
+  expect(await contactOf({})).toStartWith("<sip:patchbay@");
+  expect(await contactOf({ global: { useCallerIdContact: true } })).toStartWith("<sip:anonymous@");
 });
 
 test("refusals have their causes", async () => {

@@ -44,6 +44,12 @@ test("what is no SDP gets 400", () => {
   }
 });
 
+test("a dynamic payload number needs its rtpmap (RFC 3551 §6), unless the line is declined", () => {
+  expect(outcome(sdp("m=video 4000 RTP/AVP 100", "a=inactive"))).toBe("400 a dynamic payload number without rtpmap");
+  expect(outcome(sdp("m=audio 4000 RTP/AVP 18 100", "a=rtpmap:100 opus/48000/2"))).toBe("read");
+  expect(outcome(sdp("m=video 0 RTP/AVP 100"))).toBe("read");
+});
+
 test("counts over the limits and numbers out of range get 488", () => {
   const audio = "m=audio 4000 RTP/AVP 0";
   const many = (count: number, line: string) => Array<string>(count).fill(line);

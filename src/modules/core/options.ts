@@ -9,11 +9,13 @@ import type { InboundSide } from "./inbound.ts";
 export function optionsAnswer(
   { request, endpoint }: InboundContext,
   { capabilities }: Engine,
-  side: Pick<InboundSide, "find">,
+  side: Pick<InboundSide, "find" | "objects">,
 ): SipResponse | undefined {
   if (request.method !== "OPTIONS" || request.headers.get("To")?.params.has("tag")) return undefined;
   const { uri } = request;
-  const user = uri.scheme === "tel" ? uri.number : uri.scheme === "other" ? "" : uri.user;
+  const whole = uri.scheme === "tel" ? uri.number : uri.scheme === "other" ? "" : uri.user;
+  const cut = side.objects.get("global", "")?.values["ignoreUriUserOptions"] === true;
+  const user = cut ? whole.split(";", 1)[0] ?? "" : whole;
   const plan = user === "" ? undefined : side.find(dialplan);
   const exists = user === "" || plan === undefined || plan.lookup(endpoint?.context ?? "default", user) === "found";
   return reply(request, exists ? 200 : 404, exists ? "OK" : "Not Found", {

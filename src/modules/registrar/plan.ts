@@ -25,7 +25,8 @@ export function planChanges(
 ): Plan | Refusal {
   const { added, refreshed, deleted } = match(asked, bindings);
   const touched = [...refreshed.map((r) => r.binding), ...deleted];
-  const late = touched.some(({ contact }) => contact.callId === order.callId && contact.cseq >= order.cseq);
+  // An equal CSeq comes from clients that do not count; retransmissions never get here.
+  const late = touched.some(({ contact }) => contact.callId === order.callId && contact.cseq > order.cseq);
   if (late) return { kind: "refusal", status: 500, reason: "CSeq Out Of Order" };
   const removed: Removal[] = deleted.map((binding) => ({ binding, reason: "request" }));
   const after = aor.removeExisting

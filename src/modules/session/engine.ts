@@ -246,7 +246,7 @@ export class SessionEngine {
     if (!towards) throw new SipError(503, "Nowhere To Send It");
     const caller = options.caller ?? options.caused?.caller ?? { name: "", number: "", allowed: true };
     const shown = shownCaller(caller, endpoint, this.#defaultFromUser());
-    const contact = `<${this.stack.localContact(towards, contactUser(endpoint) ?? shown.user)}>`;
+    const contact = `<${this.stack.localContact(towards, contactUser(endpoint) ?? this.#contactUser(shown.user))}>`;
     const localTag = this.world.random.token(8);
     const domain = options.caused?.variables.get("SIPFROMDOMAIN") || endpoint.fromDomain || shown.host ||
       hostOf(contact);
@@ -355,6 +355,11 @@ export class SessionEngine {
   #defaultFromUser(): string {
     const user = this.ctx.objects.get("global", "")?.values["defaultFromUser"];
     return typeof user === "string" ? user : "patchbay";
+  }
+
+  /** User of our Contact in a call that goes out, `shown` being that of From. */
+  #contactUser(shown: string): string {
+    return this.ctx.fieldsOf("global", "")?.useCallerIdContact ? shown : this.#defaultFromUser();
   }
 
   /** Milliseconds; core owns the option. */

@@ -34,6 +34,8 @@ export const endpointFields = {
 
 /** Options of the whole server that the session owns. */
 export const globalFields = {
+  /** The user of our Contact is the caller's number; otherwise it is `defaultFromUser`. */
+  useCallerIdContact: bool(false),
   /** A 180 may follow a 183. */
   allowSending180After183: bool(false),
   /** Offer every codec of the endpoint, not only those in use, when a re-INVITE asks for our offer. */

@@ -74,6 +74,7 @@ function verifyBody(request: SipRequest): SipResponse | undefined {
     response.headers.set("Accept", "application/sdp");
     return response;
   };
+  if (!request.headers.has("Content-Type")) return undefined; // stray octets: nobody says that they are a body
   const type = request.headers.get("Content-Type");
   const token = type?.token.toLowerCase();
   if (token === "application/sdp") return undefined;
