@@ -11,6 +11,7 @@ import logger from "./modules/logger/module.ts";
 import management from "./modules/management/module.ts";
 import nat from "./modules/nat/module.ts";
 import outbound_authenticator_digest from "./modules/outbound_authenticator_digest.ts";
+import outbound_registration from "./modules/outbound_registration/module.ts";
 import qualify from "./modules/qualify.ts";
 import registrar from "./modules/registrar/module.ts";
 import sdp_rtp from "./modules/sdp_rtp/module.ts";
@@ -31,6 +32,7 @@ export const catalog: readonly AnyModule[] = [
   management,
   nat,
   outbound_authenticator_digest,
+  outbound_registration,
   qualify,
   registrar,
   sdp_rtp,

@@ -23,6 +23,13 @@ export interface Events {
   "contact.refreshed": ContactEvent;
   "contact.removed": ContactEvent & { readonly reason: string };
   "contact.status": ContactEvent & { readonly status: string; readonly roundTripMicros?: number };
+  "registration.status": {
+    readonly registration: string;
+    readonly clientUri: string;
+    readonly serverUri: string;
+    readonly status: string;
+    readonly cause?: string;
+  };
   "endpoint.status": { readonly endpoint: string; readonly online: boolean };
   "call.started": CallEvent;
   "call.ringing": CallEvent;
