@@ -105,7 +105,22 @@ class RunningDialplan implements Dialplan {
   }
 
   async run(channel: Channel, context: string, extension: string): Promise<void> {
+    await this.#presets(channel);
     await new Run(this.#runtime, channel, context, extension).run();
+  }
+
+  /** `setVar` of the endpoint; the module that owns the field checked that each is name=value. */
+  async #presets(channel: Channel): Promise<void> {
+    const presets = channel.endpoint.values["setVar"];
+    for (const preset of Array.isArray(presets) ? presets : []) {
+      const [name = "", ...value] = String(preset).split("=");
+      try {
+        await this.#assign(channel, name.trim(), value.join("=").trim());
+      } catch (error) {
+        if (!(error instanceof DialplanError)) throw error;
+        this.host.log.warning(`setVar of ${channel.endpoint.id}: ${error.message}`, { call: channel.id });
+      }
+    }
   }
 
   async #assign(channel: Channel, name: string, value: string): Promise<void> {

@@ -24,16 +24,18 @@ export const functions: readonly NamedFunction[] = [
       if (kind) return kind === "num" ? party.number : party.name;
       return what.toLowerCase() === "all" ? `"${party.name}" <${party.number}>` : "";
     },
-    write(channel, [what = ""], value) {
-      const all = /^\s*(?:"?([^"<]*?)"?\s*)?<([^>]*)>\s*$/.exec(value);
-      if (what.toLowerCase() === "all") {
-        channel.variables.set("CALLERID(name)", all ? all[1] ?? "" : "");
-        channel.variables.set("CALLERID(num)", all ? all[2] ?? "" : value.trim());
-        return;
-      }
+    write: (channel, [what = ""], value) => setParty(channel, "CALLERID", what, value),
+  },
+  {
+    name: "CONNECTEDLINE",
+    summary: "Who answered: CONNECTEDLINE(num), CONNECTEDLINE(name), CONNECTEDLINE(all)",
+    read({ variables }, [what = ""]) {
+      const [name, number] = [variables.get("CONNECTEDLINE(name)") ?? "", variables.get("CONNECTEDLINE(num)") ?? ""];
       const kind = kinds[what.toLowerCase()];
-      if (kind) channel.variables.set(`CALLERID(${kind})`, value);
+      if (kind) return kind === "num" ? number : name;
+      return what.toLowerCase() === "all" ? `"${name}" <${number}>` : "";
     },
+    write: (channel, [what = ""], value) => setParty(channel, "CONNECTEDLINE", what, value),
   },
   {
     name: "CHANNEL",
@@ -105,6 +107,18 @@ export const functions: readonly NamedFunction[] = [
     },
   },
 ];
+
+/** Name, number or both of a party, kept as variables. Other items are taken and mean nothing here. */
+function setParty({ variables }: Channel, party: string, what: string, value: string): void {
+  if (what.toLowerCase() === "all") {
+    const all = /^\s*(?:"?([^"<]*?)"?\s*)?<([^>]*)>\s*$/.exec(value);
+    variables.set(`${party}(name)`, all ? all[1] ?? "" : "");
+    variables.set(`${party}(num)`, all ? all[2] ?? "" : value.trim());
+    return;
+  }
+  const kind = kinds[what.toLowerCase()];
+  if (kind) variables.set(`${party}(${kind})`, value);
+}
 
 function sipItem(channel: Channel, item: string): string {
   const { sip, remoteMedia, audio } = channel;

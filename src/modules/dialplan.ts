@@ -51,6 +51,8 @@ export default defineModule({
     endpoint: {
       /** Music for the peer of this endpoint while it holds: a sound; "default" is `general.musicOnHold`. */
       mohSuggest: v.optional(v.string(), "default"),
+      /** Variables and functions set before the first step of its calls: `["CALLERID(num)=100", "GROUP=sales"]`. */
+      setVar: v.optional(v.array(v.pipe(v.string(), v.regex(/^[^=]+=/, 'expected "name=value"'))), []),
     },
   },
   names: (options) => ({ context: Object.keys(read(options).contexts) }),

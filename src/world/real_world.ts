@@ -83,9 +83,12 @@ function realRandom(): Random {
 
 async function bindDatagram(options: DatagramOptions, listener: DatagramListener): Promise<DatagramSocket> {
   let closed = false;
+  // The number behind `ipv6Only` of node:dgram: "::" leaves 0.0.0.0 to another socket.
+  const family = { flags: options.host.includes(":") ? 8 : 0 };
   const socket = await Bun.udpSocket({
     hostname: options.host,
     port: options.port,
+    ...family,
     socket: {
       data(_socket, bytes, port, host) {
         listener.received(bytes, { host, port });
@@ -157,19 +160,22 @@ function listenStream(options: StreamOptions, handlers: StreamListenerHandlers):
     }
     let bound = false;
     server.on("error", (error) => bound ? handlers.failed(error) : reject(error));
-    server.listen({ host: options.host, port: options.port, backlog: 512 }, () => {
-      bound = true;
-      const address = server.address();
-      const port = address !== null && typeof address === "object" ? address.port : options.port;
-      resolve({
-        local: { host: options.host, port },
-        setTls(next) {
-          secure?.setSecureContext(secureContext(next));
-          if (secure) addNames(secure, next);
-        },
-        close: () => void server.close(),
-      });
-    });
+    server.listen(
+      { host: options.host, port: options.port, backlog: 512, ipv6Only: options.host.includes(":") },
+      () => {
+        bound = true;
+        const address = server.address();
+        const port = address !== null && typeof address === "object" ? address.port : options.port;
+        resolve({
+          local: { host: options.host, port },
+          setTls(next) {
+            secure?.setSecureContext(secureContext(next));
+            if (secure) addNames(secure, next);
+          },
+          close: () => void server.close(),
+        });
+      },
+    );
   });
 }
 

@@ -310,3 +310,28 @@ test("what stands in the caller's name cannot become an argument", async () => {
   await bob.answer("486 Busy Here");
   await server.expectIdle();
 });
+
+test("setVar of the endpoint is there before the first step; the callee becomes the connected line", async () => {
+  const server = await CallServer.start({
+    dialplan: {
+      1: [
+        "dial(bob,,g)",
+        "verbose(${GREETING} ${CONNECTEDLINE(num)})",
+        "set(CONNECTEDLINE(all)=Bob <12>)",
+        "verbose(${CONNECTEDLINE(all)})",
+      ],
+    },
+    endpoint: { setVar: ["CALLERID(num)=100", "GREETING=hello, you", "NONE()=x"] },
+  });
+  const [alice, bob] = [await server.phone("alice"), await server.phone("bob")];
+  await alice.invite("1");
+  expect(header(bob.ringing, "From")).toContain("<sip:100@");
+  await bob.answer("200 OK", bob.sdp());
+  await alice.ack();
+  await bob.bye();
+  const said = server.log.map((record) => record.text);
+  expect(said).toContain("hello, you bob");
+  expect(said).toContain('"Bob" <12>');
+  expect(said).toContain("setVar of alice: NONE() cannot be assigned");
+  await server.expectIdle();
+});

@@ -146,6 +146,27 @@ test("digits: telephone-event is negotiated by dtmfMode; the peer's number count
   }
 });
 
+test("usePtime: the peer's packet length is ours, and G.722 comes in at most 140 ms", async () => {
+  for (const [usePtime, ptime] of [[true, 30], [false, 20]] as const) {
+    const server = await start({ allow: "g722,ulaw", usePtime });
+    const alice = await server.phone("alice");
+    const answer = await answered(alice, line(alice, "9 0", "a=ptime:30"));
+    expect(answer).toContain(`a=ptime:${ptime}\r\na=maxptime:140\r\n`);
+    expect(server.media.at(audioPort(`\r\n\r\n${answer}`)).config?.codec.ptimeMs).toBe(ptime);
+    await alice.bye();
+  }
+});
+
+test("parameters of a codec we only pass on are repeated; its peer may send digits at 8000 (RFC 4733 §2.1)", async () => {
+  const server = await start({ allow: "opus" });
+  const alice = await server.phone("alice");
+  const map = ["a=rtpmap:96 opus/48000/2", "a=fmtp:96 stereo=1", "a=rtpmap:101 telephone-event/8000"];
+  const answer = await answered(alice, line(alice, "96 101", ...map));
+  expect(answer).toContain("a=fmtp:96 stereo=1\r\n");
+  expect(answer).toContain("a=rtpmap:101 telephone-event/8000\r\n");
+  await alice.bye();
+});
+
 test("the callee is offered what the caller has first, then the rest of its own", async () => {
   const server = await start({ allow: "ulaw,g722,alaw" });
   const [alice, bob] = [await server.phone("alice"), await server.phone("bob")];

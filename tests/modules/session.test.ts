@@ -508,3 +508,15 @@ test("an unload of the module says BYE", async () => {
   await room.run();
   expect(room.peer.all("BYE").length).toBeGreaterThan(0);
 });
+
+test("an ACK without answer to a re-INVITE leaves what was agreed in force", async () => {
+  const room = await Room.open();
+  const to = await callUp(room);
+  await room.send(request("INVITE", 2, { to }));
+  await room.run();
+  expect(statuses(room).at(-1)).toBe("200");
+  await room.send(request("ACK", 2, { to, branch: "again" }));
+  await room.run();
+  expect(room.peer.all("BYE")).toHaveLength(0);
+  expect(room.channel.state).toBe("up");
+});

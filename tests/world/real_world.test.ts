@@ -138,3 +138,22 @@ test("random numbers stay in their range", () => {
   expect(world.random.token(8)).toMatch(/^[0-9a-f]{16}$/);
   expect(world.random.bytes(5000).length).toBe(5000);
 });
+
+test(":: leaves 0.0.0.0 to another socket of the same port, datagrams and streams", async () => {
+  const v6 = await datagramSocket(() => {}, undefined, "::");
+  const heard = signal<SocketAddress>();
+  const v4 = await world.network.bindDatagram({ host: "0.0.0.0", port: v6.local.port }, {
+    received: (_bytes, from) => heard.resolve(from),
+    unreachable: () => {},
+  });
+  closers.push(() => v4.close());
+  const sender = await datagramSocket(() => {});
+  sender.send(new Uint8Array([1]), { host: "127.0.0.1", port: v6.local.port });
+  expect((await heard.promise).host).toBe("127.0.0.1");
+  const handlers = { accepted: () => {}, failed: () => {} };
+  const six = await world.network.listenStream({ host: "::", port: 0 }, handlers);
+  closers.push(() => six.close());
+  const four = await world.network.listenStream({ host: "0.0.0.0", port: six.local.port }, handlers);
+  closers.push(() => four.close());
+  expect(four.local.port).toBe(six.local.port);
+});

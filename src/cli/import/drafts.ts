@@ -73,7 +73,7 @@ export class ObjectDrafts {
       return;
     }
     const added = accumulates.has(plainName(name)) ? lines : [last];
-    const list = fitList(field.schema, added.map((line) => line.value));
+    const list = fitList(field.schema, added.map((line) => line.value), plainName(name) !== "setvar");
     const fitted = list && "value" in list ? list : fit(field.schema, last.value, name);
     if ("why" in fitted) {
       for (const line of lines) this.report.missing(line, `${label(draft)} ${name}: ${fitted.why}`);

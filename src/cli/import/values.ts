@@ -40,8 +40,10 @@ export function fit(schema: AnySchema, text: string, name = ""): Fitted {
 }
 
 /** Several lines of one name: a list where the schema takes one, else undefined. */
-export function fitList(schema: AnySchema, texts: readonly string[]): Fitted | undefined {
-  const items = texts.flatMap((text) => text.split(",")).map((text) => text.trim()).filter((text) => text !== "");
+export function fitList(schema: AnySchema, texts: readonly string[], commas = true): Fitted | undefined {
+  const items = texts.flatMap((text) => commas ? text.split(",") : [text]).map((text) => text.trim()).filter((text) =>
+    text !== ""
+  );
   if (v.safeParse(schema, []).success) return firstThatFits(schema, [items]);
   return undefined;
 }

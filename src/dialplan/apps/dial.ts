@@ -228,6 +228,8 @@ class Dialling {
     const { host } = tools;
     channel.variables.set("DIALEDPEERNAME", callee.name);
     channel.variables.set("DIALEDPEERNUMBER", callee.called);
+    channel.variables.set("CONNECTEDLINE(num)", callee.endpoint.callerId?.number || callee.called);
+    channel.variables.set("CONNECTEDLINE(name)", callee.endpoint.callerId?.name ?? "");
     if (options.music !== undefined) await channel.audio?.stopPlaying();
     const bridge = this.#early ?? this.#bridge(callee);
     const joined = bridge.join(); // the sound need not wait for the ACK

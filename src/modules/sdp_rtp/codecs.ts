@@ -8,6 +8,8 @@ export interface Codec {
   readonly clockRate: number;
   readonly channels: number;
   readonly ptimeMs: number;
+  /** Longest packet announced as maxptime; absent: 150. */
+  readonly maxPtimeMs?: number;
   readonly fmtp?: string;
 }
 
@@ -25,7 +27,7 @@ const codec = (option: string, name: string, payloadType: number, more: Partial<
 export const audioCodecs: readonly Codec[] = [
   codec("ulaw", "PCMU", 0),
   codec("alaw", "PCMA", 8),
-  codec("g722", "G722", 9), // clock 8000 although sampled at 16000 (RFC 3551 §4.5.2)
+  codec("g722", "G722", 9, { maxPtimeMs: 140 }), // clock 8000 although sampled at 16000 (RFC 3551 §4.5.2)
   codec("opus", "opus", 107, { clockRate: 48000, channels: 2, fmtp: "useinbandfec=1" }),
   codec("g729", "G729", 18, { fmtp: "annexb=no" }),
   codec("gsm", "GSM", 3),

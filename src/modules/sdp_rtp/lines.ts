@@ -97,15 +97,14 @@ export class AudioLines implements SdpHandler {
     if (audio === undefined) return "decline";
     audio.offered = false;
     audio.theirs = theirs.codecs.map((f) => f.codec);
-    const rates = new Set(formats.map((f) => f.codec.clockRate));
-    const events = takesEvents(fields) ? [...theirs.events].filter(([rate]) => rates.has(rate)) : [];
+    const events = takesEvents(fields) ? negotiate.commonEvents(theirs.events, formats) : [];
     return negotiate.describe({
       port: audio.stream.local.port,
       host: audio.host,
       protocol: offered.protocol,
       formats,
       events: new Map(events),
-      ptimeMs: ours.find((p) => p.codec === formats[0]?.codec)?.ptimeMs,
+      ptimeMs: askedPtime(fields, offered) ?? ours.find((p) => p.codec === formats[0]?.codec)?.ptimeMs,
       direction: negotiate.answerDirection(
         negotiate.directionOf(offered, description),
         negotiate.holds(offered, description),
@@ -170,7 +169,7 @@ export class AudioLines implements SdpHandler {
     const mux = local.rtcpMux !== undefined && remote.rtcpMux !== undefined;
     const theirs = negotiate.directionOf(remote, description);
     const ours = local.direction ?? "sendrecv";
-    const ptime = this.#ptimeMs(fields, agreed, remote);
+    const ptime = this.#ptimeMs(fields, remote);
     const codecs = agreed.codecs.map(({ codec, send, receive }) => ({
       name: codec.name,
       clockRate: codec.clockRate,
@@ -205,9 +204,9 @@ export class AudioLines implements SdpHandler {
   }
 
   /** Milliseconds per packet: ours, or the peer's when it may say so. */
-  #ptimeMs(fields: EndpointFields, agreed: negotiate.Agreed, remote: MediaDescription): (codec: Codec) => number {
-    const asked = Number(remote.ptime);
-    if (fields.usePtime && agreed.codecs.length === 1 && asked >= 10 && asked <= 200) return () => asked;
+  #ptimeMs(fields: EndpointFields, remote: MediaDescription): (codec: Codec) => number {
+    const asked = askedPtime(fields, remote);
+    if (asked !== undefined) return () => asked;
     const ours = allowed(fields);
     return (codec) => ours.find((p) => p.codec === codec)?.ptimeMs ?? codec.ptimeMs;
   }
@@ -285,6 +284,12 @@ export class AudioLines implements SdpHandler {
     this.around.metrics.count("refused", 1, { why: what });
     return "fatal";
   }
+}
+
+/** What the peer's `a=ptime` says, where it may decide. */
+function askedPtime(fields: EndpointFields, remote: MediaDescription): number | undefined {
+  const asked = Number(remote.ptime);
+  return fields.usePtime && asked >= 10 && asked <= 200 ? asked : undefined;
 }
 
 /** The fields of an endpoint stay the same object until a reload. */

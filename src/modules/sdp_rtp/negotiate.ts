@@ -7,6 +7,8 @@ import { audioCodecs, type Codec, type Preference } from "./codecs.ts";
 export interface Format {
   readonly codec: Codec;
   readonly payloadType: number;
+  /** What the line says of a codec that we only pass on; the answer repeats it. */
+  readonly fmtp?: string;
 }
 
 /** What one m-line says. */
@@ -46,7 +48,9 @@ function formatsOf(media: MediaDescription): Formats {
       continue;
     }
     const codec = map ? byMap(map.codec, map.rate ?? 8000, Number(map.encoding ?? 1)) : byNumber(payloadType);
-    if (codec && !codecs.some((f) => f.codec === codec)) codecs.push({ codec, payloadType });
+    if (!codec || codecs.some((f) => f.codec === codec)) continue;
+    const fmtp = codec.fmtp === undefined ? undefined : media.fmtp?.find((m) => m.payload === payloadType)?.config;
+    codecs.push({ codec, payloadType, ...(fmtp === undefined ? {} : { fmtp: String(fmtp) }) });
   }
   return { codecs, events };
 }
@@ -175,12 +179,24 @@ export function agree(local: MediaDescription, remote: MediaDescription, offered
     return receive && send ? [{ codec, send: send.payloadType, receive: receive.payloadType }] : [];
   });
   const rate = codecs[0]?.codec.clockRate ?? 8000;
-  const [send, receive] = [theirs.events.get(rate), ours.events.get(rate)];
+  const clockRate = theirs.events.has(rate) && ours.events.has(rate) ? rate : 8000;
+  const [send, receive] = [theirs.events.get(clockRate), ours.events.get(clockRate)];
   return {
     codecs,
-    event: send === undefined || receive === undefined ? undefined : { send, receive, clockRate: rate },
+    event: send === undefined || receive === undefined ? undefined : { send, receive, clockRate },
   };
 }
+
+/** Events at the rates of the codecs (RFC 4733 §2.1); those at 8000 for a peer that has no others. */
+export function commonEvents(offered: Formats["events"], formats: readonly Format[]): [number, number][] {
+  const rates = new Set(formats.map((f) => f.codec.clockRate));
+  const same = [...offered].filter(([rate]) => rates.has(rate));
+  return same.length > 0 ? same : [...offered].filter(([rate]) => rate === 8000);
+}
+
+/** The longest packet that every one of the codecs may come in. */
+const maxPtime = (formats: readonly Format[]): number =>
+  Math.min(150, ...formats.map(({ codec }) => codec.maxPtimeMs ?? 150));
 
 /** The m-line of a set of formats. */
 export function describe(line: {
@@ -211,13 +227,13 @@ export function describe(line: {
       ...events.map(([rate, payload]) => ({ payload, codec: "telephone-event", rate })),
     ],
     fmtp: [
-      ...line.formats.flatMap(({ codec, payloadType }) =>
-        codec.fmtp ? [{ payload: payloadType, config: codec.fmtp }] : []
+      ...line.formats.flatMap(({ codec, payloadType, fmtp = codec.fmtp }) =>
+        fmtp ? [{ payload: payloadType, config: fmtp }] : []
       ),
       ...events.map(([, payload]) => ({ payload, config: "0-16" })),
     ],
     direction: line.direction,
-    ...(line.ptimeMs === undefined ? {} : { ptime: line.ptimeMs, maxptime: 150 }),
+    ...(line.ptimeMs === undefined ? {} : { ptime: line.ptimeMs, maxptime: maxPtime(line.formats) }),
     ...(line.rtcpMux ? { rtcpMux: "rtcp-mux" } : {}),
     ...(line.mid === undefined ? {} : { mid: line.mid }),
   };

@@ -370,6 +370,8 @@ export class SessionChannel implements Channel {
     this.#next(async () => {
       const first = this.answeredAt === undefined || message.kind === "request";
       if (!description && !first) return;
+      // An ACK to a re-INVITE owes us an answer. Without one what was agreed before stays in force.
+      if (!description && message.kind === "request" && message !== this.sip.invite) return;
       const outcome = description && await this.media.apply(description);
       if (outcome === "same") return;
       if (outcome === "applied") {

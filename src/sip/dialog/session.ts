@@ -484,7 +484,7 @@ export class InviteSession {
         this.#proceed();
       },
     };
-    server.provisional(100, "Trying");
+    // The transaction says 100 when our answer takes longer than 200 ms (RFC 3261 §17.2.1).
     this.user.offer(server.offered, exchange);
   }
 

@@ -463,3 +463,18 @@ test("an UPDATE without SDP is answered, one with an offer while ours is open ge
   await it.run();
   expect(header(it.peer.last("491"), "CSeq")).toBe("3 UPDATE");
 });
+
+test("a re-INVITE that is answered at once gets no 100, one that takes long gets it after 200 ms", async () => {
+  const it = await inbound();
+  const before = it.peer.all("SIP/2.0 100").length;
+  it.peer.send(request("INVITE", 2, { to: it.to, body: sdpText("a") }), US);
+  await it.run(150);
+  expect(it.peer.all("SIP/2.0 100")).toHaveLength(before);
+  const slow = await inbound();
+  slow.leg.onOffer = () => {};
+  slow.peer.send(request("INVITE", 2, { to: slow.to, body: sdpText("a") }), US);
+  await slow.run(100);
+  expect(slow.peer.all("SIP/2.0 100")).toHaveLength(before);
+  await slow.run(150);
+  expect(slow.peer.all("SIP/2.0 100")).toHaveLength(before + 1);
+});
