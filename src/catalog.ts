@@ -12,10 +12,12 @@ import management from "./modules/management/module.ts";
 import nat from "./modules/nat/module.ts";
 import outbound_authenticator_digest from "./modules/outbound_authenticator_digest.ts";
 import outbound_registration from "./modules/outbound_registration/module.ts";
+import path from "./modules/path.ts";
 import qualify from "./modules/qualify.ts";
 import registrar from "./modules/registrar/module.ts";
 import sdp_rtp from "./modules/sdp_rtp/module.ts";
 import session from "./modules/session/module.ts";
+import sips_contact from "./modules/sips_contact.ts";
 import type { AnyModule } from "./kernel/configuration.ts";
 
 /** Every module of the executable, by name. */
@@ -33,8 +35,10 @@ export const catalog: readonly AnyModule[] = [
   nat,
   outbound_authenticator_digest,
   outbound_registration,
+  path,
   qualify,
   registrar,
   sdp_rtp,
   session,
+  sips_contact,
 ];

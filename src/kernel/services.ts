@@ -142,6 +142,8 @@ export interface SipStack {
    * see it, and for answers to what was sent to it; for a message perhaps twice. `stage` "nat" sees the first request.
    */
   repair(run: (message: SipRequest | SipResponse, flow: Flow, endpoint: Endpoint) => void): void;
+  /** Called before the next hop of a request outside of dialogs is looked up: may put Route headers there. */
+  preload(run: (request: SipRequest, endpoint: Endpoint | undefined) => void): void;
   /** The address others reach us at over this destination: Contact host and port. */
   localContact(destination: Destination | Flow, user: string): string;
   /** Runs the outbound stages on a message somebody sends himself (in-dialog requests, responses in a dialog). */

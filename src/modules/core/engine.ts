@@ -19,6 +19,7 @@ import type { Limits } from "./objects.ts";
 import { Rates } from "./rates.ts";
 import { type Credentials, Sending } from "./sending.ts";
 
+export type Preload = (request: SipRequest, endpoint: Endpoint | undefined) => void;
 export type Repair = (message: SipMessage, flow: Flow, endpoint: Endpoint) => void;
 
 /** What the engine needs of the module that runs now. */
@@ -46,6 +47,7 @@ export class Engine {
   readonly rates: Rates;
   readonly owners = new Set<DialogOwner>();
   readonly repairs = new Set<Repair>();
+  readonly preloads = new Set<Preload>();
   #host: EngineHost | undefined;
 
   constructor(readonly world: World, limits: Limits, keepAliveSeconds: number) {
@@ -124,6 +126,7 @@ export class Engine {
     handlers: ClientHandlers,
     to?: Destination,
   ): OutboundRequest {
+    for (const preload of this.preloads) preload(request, endpoint);
     const sending = new Sending(this, request, endpoint, handlers);
     sending.start(to);
     return sending;
@@ -138,9 +141,16 @@ export class Engine {
     this.#host?.stages.outbound({ message, endpoint, destination, answers });
   }
 
-  /** Candidates for a URI; the endpoint's proxy and transport come first. Answers at once where nothing is looked up. */
-  candidates(uri: Uri, endpoint: Endpoint | undefined): readonly Destination[] | Promise<readonly Destination[]> {
-    const target = (endpoint && this.#host?.outboundProxy(endpoint)) ?? uri;
+  /**
+   * Candidates for a URI; the endpoint's proxy (unless the URI is that of a Route) and transport come first. Answers at
+   * once where nothing is looked up.
+   */
+  candidates(
+    uri: Uri,
+    endpoint: Endpoint | undefined,
+    routed = false,
+  ): readonly Destination[] | Promise<readonly Destination[]> {
+    const target = (endpoint && !routed ? this.#host?.outboundProxy(endpoint) : undefined) ?? uri;
     if (target.scheme !== "sip" && target.scheme !== "sips") return [];
     const only = endpoint?.transport;
     const usable = (protocol: Protocol, ipv6: boolean) => {

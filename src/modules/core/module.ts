@@ -14,7 +14,7 @@ import {
 import { parseNameAddr } from "../../sip/message/name_addr.ts";
 import { parseUri, type Uri } from "../../sip/message/uri.ts";
 import { timerValues } from "../../sip/transaction/timers.ts";
-import { Engine, type Repair } from "./engine.ts";
+import { Engine, type Preload, type Repair } from "./engine.ts";
 import { addDefaults, addProxy } from "./headers.ts";
 import { Inbound } from "./inbound.ts";
 import { Listeners } from "./listeners.ts";
@@ -173,6 +173,17 @@ function stackFor(engine: Engine, user: ServiceUser): SipStack {
       };
       engine.repairs.add(guarded);
       user.onRelease(() => engine.repairs.delete(guarded));
+    },
+    preload(run) {
+      const guarded: Preload = (request, endpoint) => {
+        try {
+          run(request, endpoint);
+        } catch (error) {
+          user.fault("preload", error);
+        }
+      };
+      engine.preloads.add(guarded);
+      user.onRelease(() => engine.preloads.delete(guarded));
     },
     localContact: (towards, name) => engine.localContact(towards, name),
     prepare: (message, endpoint, destination, answers) => engine.prepare(message, endpoint, destination, answers),

@@ -1,7 +1,6 @@
 import type { Endpoint } from "../../kernel/endpoint.ts";
 import type { ChallengeHistory, OutboundAuthenticator, OutboundRequest } from "../../kernel/services.ts";
 import type { SipRequest, SipResponse } from "../../sip/message/message.ts";
-import type { Uri } from "../../sip/message/uri.ts";
 import type { ClientHandlers, ClientTransaction } from "../../sip/transaction/layer.ts";
 import type { Destination, Flow } from "../../sip/transport/flow.ts";
 import type { Timer } from "../../world/world.ts";
@@ -38,8 +37,8 @@ export class Sending implements OutboundRequest {
 
   start(to: Destination | undefined): void {
     if (to) return this.#try([to]);
-    const next: Uri = this.#request.headers.get("Route")?.uri ?? this.#request.uri;
-    const found = this.engine.candidates(next, this.endpoint);
+    const route = this.#request.headers.get("Route");
+    const found = this.engine.candidates(route?.uri ?? this.#request.uri, this.endpoint, route !== undefined);
     if ("then" in found) void found.then((list) => this.#try(list));
     else this.#try(found);
   }
