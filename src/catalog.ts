@@ -4,6 +4,7 @@ import authenticator_digest from "./modules/authenticator_digest/module.ts";
 import core from "./modules/core/module.ts";
 import dialplan from "./modules/dialplan.ts";
 import dlg_options from "./modules/dlg_options.ts";
+import empty_info from "./modules/empty_info.ts";
 import endpoint_identifier_anonymous from "./modules/endpoint_identifier_anonymous.ts";
 import endpoint_identifier_ip from "./modules/endpoint_identifier_ip/module.ts";
 import endpoint_identifier_user from "./modules/endpoint_identifier_user.ts";
@@ -27,6 +28,7 @@ export const catalog: readonly AnyModule[] = [
   core,
   dialplan,
   dlg_options,
+  empty_info,
   endpoint_identifier_anonymous,
   endpoint_identifier_ip,
   endpoint_identifier_user,
