@@ -74,7 +74,7 @@ class Answers {
     const name = proxy ? "Proxy-Authorization" : "Authorization";
     const carried = new Set(request.headers.all(name).map(({ params }) => params.get("realm")));
     for (const { realm } of choices) if (!carried.has(realm)) forgive(history, realm);
-    const again = choices.find((choice) => carried.has(choice.realm) && !mayAnswer(choice, history));
+    const again = choices.find((choice) => carried.has(choice.realm) && !mayAnswer(choice, request, history));
     if (again) {
       const stale = (history.nonces.get(again.realm)?.stale ?? 0) >= MOST_STALE;
       this.ctx.log.warning(stale ? "a peer finds every nonce stale" : "a peer refused our credentials", {
@@ -153,10 +153,12 @@ function takesAuth(qop: string | undefined): boolean {
 }
 
 /** Credentials were refused: once more for a new nonce, or one called stale, but not for ever. */
-function mayAnswer({ challenge, realm, nonce }: Choice, history: ChallengeHistory): boolean {
+function mayAnswer({ challenge, realm, nonce }: Choice, request: SipRequest, history: ChallengeHistory): boolean {
   const before = history.nonces.get(realm);
   const stale = challenge.params.get("stale")?.toLowerCase() === "true";
-  return (stale || before?.nonce !== nonce) && (before?.stale ?? 0) < MOST_STALE;
+  // A registrar with a new nonce each time would be asked for ever: of it only "stale" counts (RFC 7616 §3.3).
+  const renewed = request.method !== "REGISTER" && before?.nonce !== nonce;
+  return (stale || renewed) && (before?.stale ?? 0) < MOST_STALE;
 }
 
 /** A new request of a dialog is challenged for the first time: what happened to others does not count. */

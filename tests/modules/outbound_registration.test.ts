@@ -105,6 +105,17 @@ test("credentials that are refused are final, or tried again where the operator 
   await refused.running.advance(3_600_000);
   expect(refused.asked()).toHaveLength(2);
 
+  const renewing = await provider({ outboundAuth: "itsp" });
+  await renewing.running.advance(2000);
+  for (const nonce of ["n1", "n2"]) await renewing.answer(401, CHALLENGE.replace("n1", nonce));
+  expect([renewing.asked().length, renewing.statuses()]).toEqual([2, ["Rejected"]]);
+
+  const stale = await provider({ outboundAuth: "itsp" });
+  await stale.running.advance(2000);
+  await stale.answer(401, CHALLENGE);
+  await stale.answer(401, `${CHALLENGE.replace("n1", "n2")}, stale=true`);
+  expect(stale.asked()).toHaveLength(3);
+
   const patient = await provider({ outboundAuth: "itsp", authRejectionPermanent: false, retryInterval: "20s" });
   await patient.running.advance(2000);
   for (let i = 0; i < 2; i++) await patient.answer(401, CHALLENGE);
