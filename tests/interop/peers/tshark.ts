@@ -23,12 +23,20 @@ export class Capture {
     await this.peer.exited;
   }
 
-  /** Rows of the fields of all packets that match the display filter. `decode`: "udp.port==16000,rtp". */
-  async rows(display: string, fields: readonly string[], decode: readonly string[] = []): Promise<string[][]> {
+  /**
+   * Rows of the fields of all packets that match the display filter. `decode`: "udp.port==16000,rtp"; `file`: another one
+   * in the folder of the capture.
+   */
+  async rows(
+    display: string,
+    fields: readonly string[],
+    decode: readonly string[] = [],
+    file = "wire.pcapng",
+  ): Promise<string[][]> {
     const run = Bun.spawn([
       "tshark",
       "-r",
-      join(this.dir, "wire.pcapng"),
+      join(this.dir, file),
       ...decode.flatMap((d) => ["-d", d]),
       "-o",
       "rtp.heuristic_rtp:TRUE",

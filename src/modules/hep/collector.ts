@@ -1,0 +1,78 @@
+import { isIP } from "node:net";
+import type { Logger } from "../../kernel/log.ts";
+import type { Metrics } from "../../kernel/metrics.ts";
+import type { DatagramSocket, SocketAddress, World } from "../../world/world.ts";
+
+const AGAIN_MS = 60_000; // a name that was not found is looked up again
+const COMPLAINT_MS = 10_000; // one line at most in this time
+const DEFAULT_PORT = 9060;
+
+interface Around {
+  readonly world: Pick<World, "network" | "dns" | "after" | "now">;
+  readonly log: Pick<Logger, "error" | "notice">;
+  readonly metrics: Metrics;
+}
+
+/** The capture server: packets go there and are forgotten. Nothing waits for it. */
+export class Collector {
+  sent = 0;
+  lastError = "";
+  #socket: DatagramSocket | undefined;
+  #to: SocketAddress | undefined;
+  #failures = 0;
+  #complainedAt = Number.NEGATIVE_INFINITY;
+
+  constructor(readonly address: string, readonly around: Around) {}
+
+  get target(): string {
+    return this.#to ? `${this.#to.host}:${this.#to.port}` : "";
+  }
+
+  /** Looks the name up and opens the socket; tries again later where that fails. */
+  async open(): Promise<void> {
+    const { network, after } = this.around.world;
+    const to = await this.#lookUp();
+    if (!to) {
+      this.#complain(`${this.address} was not found`);
+      after(AGAIN_MS, () => void this.open());
+      return;
+    }
+    this.#socket = await network.bindDatagram({ host: to.host.includes(":") ? "::" : "0.0.0.0", port: 0 }, {
+      received: () => {}, // a collector says nothing
+      unreachable: () => this.#complain("nobody listens there"),
+    });
+    this.#to = to;
+  }
+
+  async #lookUp(): Promise<SocketAddress | undefined> {
+    const [, host = "", port] = /^(?:\[(?=.*\]))?([^\]]*?)\]?(?::(\d{1,5}))?$/.exec(this.address) ?? [];
+    const number = port === undefined ? DEFAULT_PORT : Number(port);
+    if (isIP(host) !== 0) return { host, port: number };
+    for (const ask of [this.around.world.dns.a, this.around.world.dns.aaaa]) {
+      const answer = await ask(host);
+      const first = answer.kind === "found" ? answer.records[0] : undefined;
+      if (first !== undefined) return { host: first, port: number };
+    }
+    return undefined;
+  }
+
+  send(bytes: Uint8Array): void {
+    if (!this.#to || !this.#socket?.send(bytes, this.#to)) {
+      this.around.metrics.count("dropped");
+      if (this.#to) this.#complain("it could not be sent");
+      return;
+    }
+    this.sent++;
+  }
+
+  #complain(why: string): void {
+    this.#failures++;
+    this.lastError = why;
+    this.around.metrics.count("errors");
+    const now = this.around.world.now();
+    if (now - this.#complainedAt < COMPLAINT_MS) return;
+    this.#complainedAt = now;
+    this.around.log.error(`capture to ${this.address}: ${why}`, { times: this.#failures });
+    this.#failures = 0;
+  }
+}

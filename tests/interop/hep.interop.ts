@@ -1,0 +1,43 @@
+// sngrep as the capture server: what it decodes and saves is the same SIP that tshark saw on the wire.
+import { expect, test } from "bun:test";
+import { join } from "node:path";
+import { ADDRESS, manifest, SIP } from "./manifest.ts";
+import { Peer } from "./peers/process.ts";
+import { Sipp } from "./peers/sipp.ts";
+import { Capture } from "./peers/tshark.ts";
+import { Server } from "./server.ts";
+
+const COLLECTOR = 19060;
+const scenario = (name: string) => join(import.meta.dir, "scenarios", `${name}.xml`);
+
+test("a call as HEP: every message with its addresses and ports", async () => {
+  const capture = await Capture.start(`udp port ${SIP}`);
+  const saved = join(capture.dir, "mirror.pcap");
+  const sngrep = new Peer(["sngrep", "-N", "-q", "-F", "-L", `udp:127.0.0.1:${COLLECTOR}`, "-O", saved], {
+    env: { TERM: "dumb" },
+  });
+  const server = await Server.start(manifest({ hep: { captureAddress: `127.0.0.1:${COLLECTOR}`, captureId: 2001 } }));
+  const uas = await Sipp.start({ scenario: scenario("uas"), port: 15190, calls: 1, mediaPort: 18200 });
+  const uac = await Sipp.start({
+    scenario: scenario("uac"),
+    remote: ADDRESS,
+    port: 15180,
+    calls: 1,
+    mediaPort: 18100,
+    keys: { caller: "trunk" },
+    user: "91",
+    timeoutSeconds: 20,
+  });
+  await uac.succeeded();
+  await uas.succeeded();
+  await capture.stop();
+  await server.stop();
+  await sngrep.stop();
+  const fields = ["udp.srcport", "udp.dstport", "sip.Call-ID", "sip.CSeq.method", "sip.Status-Code"];
+  const wire = await capture.rows("sip", fields);
+  const mirror = await capture.rows("sip", fields, [], "mirror.pcap");
+  expect(wire.length).toBeGreaterThanOrEqual(13);
+  expect(mirror.map(String).sort()).toEqual(wire.map(String).sort());
+  expect(await capture.rows("sip && _ws.malformed", ["frame.number"], [], "mirror.pcap")).toEqual([]);
+  capture.remove();
+}, 60_000);
