@@ -8,6 +8,7 @@ import empty_info from "./modules/empty_info.ts";
 import endpoint_identifier_anonymous from "./modules/endpoint_identifier_anonymous.ts";
 import endpoint_identifier_ip from "./modules/endpoint_identifier_ip/module.ts";
 import endpoint_identifier_user from "./modules/endpoint_identifier_user.ts";
+import hep from "./modules/hep/module.ts";
 import logger from "./modules/logger/module.ts";
 import management from "./modules/management/module.ts";
 import nat from "./modules/nat/module.ts";
@@ -32,6 +33,7 @@ export const catalog: readonly AnyModule[] = [
   endpoint_identifier_anonymous,
   endpoint_identifier_ip,
   endpoint_identifier_user,
+  hep,
   logger,
   management,
   nat,
