@@ -9,6 +9,7 @@ import endpoint_identifier_anonymous from "./modules/endpoint_identifier_anonymo
 import endpoint_identifier_ip from "./modules/endpoint_identifier_ip/module.ts";
 import endpoint_identifier_user from "./modules/endpoint_identifier_user.ts";
 import hep from "./modules/hep/module.ts";
+import history from "./modules/history/module.ts";
 import logger from "./modules/logger/module.ts";
 import management from "./modules/management/module.ts";
 import nat from "./modules/nat/module.ts";
@@ -34,6 +35,7 @@ export const catalog: readonly AnyModule[] = [
   endpoint_identifier_ip,
   endpoint_identifier_user,
   hep,
+  history,
   logger,
   management,
   nat,

@@ -4,6 +4,7 @@ import { bool, integer, secret } from "../../kernel/schema.ts";
 import { sessions } from "../../kernel/services.ts";
 import type { Observation } from "../../kernel/stages.ts";
 import { decodeText } from "../../sip/message/octets.ts";
+import { peek, peekCallId } from "../../sip/message/peek.ts";
 import { Collector } from "./collector.ts";
 import { hepPacket } from "./packet.ts";
 
@@ -40,8 +41,9 @@ export default defineModule({
     const identity = { password: ctx.options.capturePassword, name: ctx.options.captureName };
     const mirrored = (observation: Observation) => {
       const { direction, bytes, flow } = observation;
-      const callId = callIdOf(decodeText(bytes));
-      if (callId === undefined) return; // not SIP
+      const text = decodeText(bytes);
+      const callId = peekCallId(text);
+      if (callId === undefined || peek(text).kind === "junk") return;
       const [from, to] = direction === "in" ? [flow.remote, flow.local] : [flow.local, flow.remote];
       const packet = hepPacket({
         from,
@@ -99,10 +101,4 @@ function channelNames(ctx: Context): ReadonlyMap<string, string> {
     if (callId !== undefined) ctx.world.after(RETAIN_MS, () => void names.delete(callId));
   });
   return names;
-}
-
-/** Undefined when it does not begin like a SIP message, or has no Call-ID. */
-function callIdOf(text: string): string | undefined {
-  if (!/^(?:SIP\/2\.0 \d{3}|[!-~]{1,64} [^\r\n]+ SIP\/\d\.\d\r?\n)/i.test(text)) return undefined;
-  return /\r?\n(?:call-id|i)[ \t]*:[ \t]*([^\r\n]*)/i.exec(text)?.[1]?.trim();
 }

@@ -1,25 +1,12 @@
 // One message as text for a human.
 import type { Observation } from "../../kernel/stages.ts";
-
-/** What a message is, read from its octets without the parser: also junk is shown. */
-export interface Seen {
-  readonly kind: "request" | "response" | "junk";
-  /** Of a response: that of its CSeq. */
-  readonly method: string | undefined;
-}
-
-export function lookAt(text: string): Seen {
-  const [, cseq] = /\r?\ncseq[ \t]*:[ \t]*\d+[ \t]+([!-~]+)/i.exec(text) ?? [];
-  if (/^SIP\/2\.0 \d{3}/i.test(text)) return { kind: "response", method: cseq };
-  const [, method] = /^([!-~]{1,64}) [^\r\n]+ SIP\/\d\.\d\r?\n/i.exec(text) ?? [];
-  return method === undefined ? { kind: "junk", method: undefined } : { kind: "request", method };
-}
+import type { Peeked } from "../../sip/message/peek.ts";
 
 /** The lines of the entry as Asterisk's administrators know it. */
 export function entryLines(
   { direction, bytes, flow }: Observation,
   text: string,
-  seen: Seen,
+  seen: Peeked,
   mask: boolean,
 ): readonly string[] {
   const verb = direction === "in" ? "Received" : "Transmitting";

@@ -3,8 +3,9 @@ import { defineModule } from "../../kernel/module.ts";
 import { bool } from "../../kernel/schema.ts";
 import type { Observation } from "../../kernel/stages.ts";
 import { decodeText } from "../../sip/message/octets.ts";
+import { peek } from "../../sip/message/peek.ts";
 import { Capture } from "./capture.ts";
-import { entryLines, lookAt } from "./entry.ts";
+import { entryLines } from "./entry.ts";
 import { Filter } from "./filter.ts";
 import { pcapRecord } from "./pcap.ts";
 
@@ -85,7 +86,7 @@ export default defineModule({
     function log(observation: Observation): void {
       const { direction, bytes, flow } = observation;
       const content = decodeText(bytes);
-      const seen = lookAt(content);
+      const seen = peek(content);
       if (!filter.passes(seen.method, flow.remote.host, flow.remote.port)) return;
       if (text) {
         for (const line of entryLines(observation, content, seen, options.maskAuth)) ctx.log.verbose(line);
