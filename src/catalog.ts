@@ -13,6 +13,7 @@ import history from "./modules/history/module.ts";
 import logger from "./modules/logger/module.ts";
 import management from "./modules/management/module.ts";
 import nat from "./modules/nat/module.ts";
+import notify from "./modules/notify/module.ts";
 import outbound_authenticator_digest from "./modules/outbound_authenticator_digest.ts";
 import outbound_registration from "./modules/outbound_registration/module.ts";
 import path from "./modules/path.ts";
@@ -39,6 +40,7 @@ export const catalog: readonly AnyModule[] = [
   logger,
   management,
   nat,
+  notify,
   outbound_authenticator_digest,
   outbound_registration,
   path,

@@ -309,6 +309,12 @@ export interface Channel {
   /** Ends the leg: final status by cause before answer, CANCEL, or BYE. Safe at any time, any number of times. */
   hangup(cause: number, status?: number): void;
   sendDigits(digits: string, options?: { readonly durationMs?: number; readonly gapMs?: number }): Promise<void>;
+  /** Sends a request within the call, after those before it. Resolves with the final status; 0: there was none. */
+  request(
+    method: string,
+    headers: readonly (readonly [name: string, value: string])[],
+    body?: { readonly type: string; readonly bytes: Uint8Array },
+  ): Promise<number>;
   on(listener: (event: ChannelEvent) => void): () => void;
   /** Aborted when the channel ended. */
   readonly ended: AbortSignal;

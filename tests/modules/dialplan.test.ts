@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
 import { header } from "../sip/dialog/agent.ts";
+import { sessions } from "../../src/kernel/services.ts";
 import { audioPort, bodyOf, CallServer } from "./call_server.ts";
 
 /** Alice calls bob through `dial` and both talk. */
@@ -334,4 +335,20 @@ test("setVar of the endpoint is there before the first step; the callee becomes 
   expect(said).toContain('"Bob" <12>');
   expect(said).toContain("setVar of alice: NONE() cannot be assigned");
   await server.expectIdle();
+});
+
+test("a NOTIFY within a call has its Call-ID, tags and the next CSeq; 481 to it does not end the call", async () => {
+  const { server, bob } = await talking();
+  const legs = server.kernel.find(sessions)?.channels ?? [];
+  const toBob = legs.find(({ endpoint }) => endpoint.id === "bob");
+  const status = toBob?.request("NOTIFY", [["Event", "check-sync"]], { type: "text/plain", bytes: Buffer.from("hi") });
+  await server.universe.advance(20);
+  const notify = await bob.reply("NOTIFY", "481 Gone");
+  expect(header(notify, "Call-ID")).toBe(header(bob.ringing, "Call-ID"));
+  expect(header(notify, "To")).toContain("tag=bobtag");
+  expect(Number.parseInt(header(notify, "CSeq"))).toBe(Number.parseInt(header(bob.ringing, "CSeq")) + 1);
+  expect(bodyOf(notify)).toBe("hi");
+  expect(await status).toBe(481);
+  await server.universe.advance(1000);
+  expect(bob.count("BYE")).toBe(0);
 });

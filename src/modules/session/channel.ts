@@ -187,6 +187,18 @@ export class SessionChannel implements Channel {
     await this.audio?.sendDigits(digits, { durationMs: options.durationMs ?? 160, gapMs: options.gapMs ?? 80 });
   }
 
+  request(
+    method: string,
+    headers: HeaderLines,
+    body?: { readonly type: string; readonly bytes: Uint8Array },
+  ): Promise<number> {
+    const session = this.#session;
+    if (!session || this.state === "ended") return Promise.resolve(0);
+    return new Promise((resolve) =>
+      session.request(method, headers, body, (response) => resolve(response?.status ?? 0))
+    );
+  }
+
   // ---- work, one after the other ----------------------------------------------------------------------------------
 
   /** Runs after everything before it, or `otherwise` when the call ended meanwhile; a failure ends the call, not the server. */

@@ -656,7 +656,9 @@ export class InviteSession {
     const settled = (response: SipResponse | undefined) => {
       this.#busy = false;
       plain.done(response);
-      if (!response || response.status === 408 || response.status === 481) this.#lost(response, plain.method);
+      // A NOTIFY is of a subscription: the call goes on without it (RFC 5057 §5.1).
+      const lost = !response || response.status === 408 || response.status === 481;
+      if (lost && plain.method !== "NOTIFY") this.#lost(response, plain.method);
       this.#proceed();
     };
     this.#sender.send(dialog, request, {
