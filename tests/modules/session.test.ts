@@ -418,6 +418,14 @@ test("From shows the caller, the endpoint's name for us, a default, or nobody", 
   expect(await contactOf({ global: { useCallerIdContact: true } })).toStartWith("<sip:anonymous@");
 });
 
+test("userEqPhone marks numbers in our requests, and only numbers (RFC 3261 §19.1.1)", async () => {
+  const options = { endpoint: { userEqPhone: true, contactUser: "+100" } };
+  const { invite } = await dial(options, { name: "", number: "#31", allowed: true });
+  expect(header(invite, "From")).toContain(`<sip:%2331@${US};user=phone>`);
+  expect(header(invite, "Contact")).toBe(`<sip:+100@${US}:5060;user=phone>`);
+  expect(header(invite, "To")).toBe(`<sip:bob@${PEER}>`);
+});
+
 test("refusals have their causes", async () => {
   for (const [status, cause] of [["486 Busy", 17], ["404 No", 1], ["603 Decline", 21], ["503 Away", 34]] as const) {
     const { room, told, invite } = await dial();

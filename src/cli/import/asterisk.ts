@@ -175,6 +175,9 @@ function tellTheRest(folder: ConfFolder, files: ReadonlyMap<string, ConfFile>, r
   }
 }
 
+/** What keeps somebody out: a manifest without it would let them in. */
+const guarding = new Set(["acl", "acls", "lists", "auths", "authenticator_digest"]);
+
 const MOST_FAULTS = 200;
 
 /** Leaves out what the check of the manifest does not take, and says so. What guards is never left out. */
@@ -193,8 +196,8 @@ async function startable(
       if (!(error instanceof ConfigError) || left === 0) throw error;
       const [fault] = error.faults;
       const path = written.paths[(fault?.line ?? 0) - 1] ?? [];
-      const guards = path.some((step) => ["acls", "lists", "auths"].includes(step));
-      if (!fault || path.length < 2 || guards || !removeAt(manifest, path)) throw error;
+      const guards = path.some((step) => guarding.has(step)) || (path.length === 1 && path[0] === "core");
+      if (!fault || path.length === 0 || guards || !removeAt(manifest, path)) throw error;
       report.missing({ file: "modules.json", line: fault.line }, `${path.join(".")}: ${fault.message}`);
     }
   }

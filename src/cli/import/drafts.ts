@@ -75,6 +75,10 @@ export class ObjectDrafts {
     const added = accumulates.has(plainName(name)) ? lines : [last];
     const list = fitList(field.schema, added.map((line) => line.value), plainName(name) !== "setvar");
     const fitted = list && "value" in list ? list : fit(field.schema, last.value, name);
+    if ("why" in fitted && last.value === "") {
+      for (const line of lines) this.report.changed(line, `${label(draft)} ${name}: empty, so the default counts`);
+      return;
+    }
     if ("why" in fitted) {
       for (const line of lines) this.report.missing(line, `${label(draft)} ${name}: ${fitted.why}`);
       return;

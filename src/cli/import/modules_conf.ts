@@ -8,6 +8,9 @@ import { readBool } from "./values.ts";
 /** Modules an import never takes by itself: another file asks for them. */
 const onDemand = new Set(["management", "hep"]);
 
+/** Modules of Asterisk without which one of ours has nothing to do. */
+const needed: Readonly<Record<string, string>> = { hep: "res_hep" };
+
 /** "res_pjsip_nat.so" and "res_pjsip_nat" are one. */
 const moduleName = (text: string): string => text.trim().replace(/\.so$/, "").toLowerCase();
 
@@ -30,7 +33,7 @@ export function chooseModules(
   const loaded = named("load", "require", "preload", "preload-require");
   const wanted = (module: AnyModule): boolean => {
     const name = replaced(module);
-    if (without.has(name)) return false;
+    if (without.has(name) || without.has(needed[module.name] ?? "")) return false;
     if (onDemand.has(module.name)) return asked.has(module.name);
     if (!v.safeParse(module.options, {}).success) return false;
     return name === "" || everything || loaded.has(name);
@@ -52,7 +55,7 @@ function tell(line: ConfLine, catalog: readonly AnyModule[], chosen: readonly An
     return report.missing(line, `${line.name} has no counterpart`);
   }
   const name = moduleName(line.value);
-  const ours = catalog.filter((module) => replaced(module) === name);
+  const ours = catalog.filter((module) => replaced(module) === name || needed[module.name] === name);
   if (ours.length === 0) return report.missing(line, `${word} ${name}: there is no such module here`);
   const names = ours.map((module) => module.name).join(", ");
   const absent = ours.filter((module) => !chosen.includes(module));

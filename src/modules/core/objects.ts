@@ -91,6 +91,8 @@ export const endpointSchema = v.object({
   contactUser: v.optional(word("characters of a SIP user", USER)),
   /** Name and number others see: `Name <100>`. */
   callerId: v.optional(callerId()),
+  /** Numbers in requests to it are marked `;user=phone`. */
+  userEqPhone: bool(false),
   /** OPTIONS from it needs no credentials. */
   allowUnauthenticatedOptions: bool(false),
 });

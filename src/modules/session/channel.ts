@@ -84,7 +84,7 @@ export class SessionChannel implements Channel {
     this.createdAt = engine.world.wallClock();
     this.media = new MediaSession(this, () => engine.handlers, {
       owner: parts.fields.sdpOwner,
-      name: parts.fields.sdpSession,
+      name: parts.fields.sdpSession || "-", // may not be empty (RFC 4566 §5.3)
       id: engine.world.random.uint32(),
       address: parts.localAddress,
     }, parts.caused);

@@ -235,7 +235,8 @@ export class SessionEngine {
   // ---- calls that go out ------------------------------------------------------------------------------------------
 
   async originate(options: OriginateOptions): Promise<Channel> {
-    const { endpoint, uri } = options;
+    const { endpoint } = options;
+    const uri = asPhone(options.uri, endpoint);
     if (this.stack.stopping) throw new SipError(503, "Service Unavailable");
     const fields = this.ctx.fields(endpoint);
     if (this.#count(endpoint) >= fields.callLimit) throw new SipError(486, "Busy Here");
@@ -246,11 +247,13 @@ export class SessionEngine {
     if (!towards) throw new SipError(503, "Nowhere To Send It");
     const caller = options.caller ?? options.caused?.caller ?? { name: "", number: "", allowed: true };
     const shown = shownCaller(caller, endpoint, this.#defaultFromUser());
-    const contact = `<${this.stack.localContact(towards, contactUser(endpoint) ?? this.#contactUser(shown.user))}>`;
+    const user = contactUser(endpoint) ?? this.#contactUser(shown.user);
+    const mark = isPhone(user, endpoint) ? ";user=phone" : "";
+    const contact = `<${this.stack.localContact(towards, user)}${mark}>`;
     const localTag = this.world.random.token(8);
     const domain = options.caused?.variables.get("SIPFROMDOMAIN") || endpoint.fromDomain || shown.host ||
       hostOf(contact);
-    const invite = this.#invite(options, { ...shown, host: domain, localTag, contact });
+    const invite = this.#invite({ ...options, uri }, { ...shown, host: domain, localTag, contact });
     const caused = options.caused && this.channelsById.get(options.caused.id);
     const channel = this.#channel({
       endpoint,
@@ -291,7 +294,7 @@ export class SessionEngine {
     readonly contact: string;
   }): SipRequest {
     const { uri } = options;
-    const address: Uri = {
+    const address: Uri = asPhone({
       scheme: uri.scheme === "sips" ? "sips" : "sip",
       user: from.user,
       password: undefined,
@@ -299,14 +302,14 @@ export class SessionEngine {
       port: undefined,
       params: new Map(),
       headers: "",
-    };
+    }, options.endpoint);
     const headers = headerList();
     for (const value of options.path ?? []) headers.append("Route", value);
     headers.append(
       "From",
       writeNameAddr({ display: from.display, uri: address, params: new Map([["tag", from.localTag]]) }),
     );
-    headers.append("To", `<${writeUri(bare(uri))}>`);
+    headers.append("To", `<${writeUri(asPhone(bare(uri), options.endpoint))}>`);
     headers.append("Call-ID", `${this.world.random.token(16)}`);
     headers.append("CSeq", `${1 + this.world.random.below(30000)} INVITE`);
     headers.append("Contact", from.contact);
@@ -466,6 +469,17 @@ function contactUser(endpoint: Endpoint): string | undefined {
 
 function userOf(uri: Uri): string {
   return uri.scheme === "other" ? "" : uri.scheme === "tel" ? uri.number : uri.user;
+}
+
+/** Is the user a telephone number that this endpoint wants marked? */
+function isPhone(user: string, endpoint: Endpoint): boolean {
+  return endpoint.values["userEqPhone"] === true && /^[\d+*#A-D-]+$/i.test(user);
+}
+
+/** With `;user=phone` (RFC 3261 §19.1.1) where the endpoint wants it. */
+function asPhone(uri: Uri, endpoint: Endpoint): Uri {
+  if ((uri.scheme !== "sip" && uri.scheme !== "sips") || !isPhone(uri.user, endpoint)) return uri;
+  return { ...uri, params: new Map([...uri.params, ["user", "phone"]]) };
 }
 
 /** Without what only a Request-URI may have (RFC 3261 §19.1.1). */

@@ -152,6 +152,24 @@ test("noload takes a module away, and what needs it; HTTP has an address only wh
   expect((await read({})).manifest.management).toBeUndefined();
 });
 
+test("an option without a value has its default", async () => {
+  const { manifest, text } = await read({ "pjsip.conf": "[a]\ntype=endpoint\nsdp_owner=\n" });
+  expect(manifest.core?.endpoints?.a).toEqual({ allow: [] });
+  expect(text).toContain("[a] endpoint sdp_owner: empty, so the default counts");
+});
+
+test("hep.conf turns the mirror on; without an address, or with noload, it is left out", async () => {
+  const hep = "[general]\nenabled=yes\ncapture_address=192.0.2.5:9060\ncapture_password=hunter2\n";
+  const on = await read({ "hep.conf": hep });
+  expect(on.manifest.hep).toEqual(
+    { enabled: true, captureAddress: "192.0.2.5:9060", capturePassword: "hunter2" } as never,
+  );
+  expect(on.text).not.toContain("hunter2");
+  expect((await read({ "hep.conf": "[general]\nenabled=yes\n" })).manifest.hep).toBeUndefined();
+  const without = { "hep.conf": hep, "modules.conf": "[modules]\nautoload=yes\nnoload=res_hep.so\n" };
+  expect((await read(without)).manifest.hep).toBeUndefined();
+});
+
 test("sounds and music are where asterisk.conf says", async () => {
   const { manifest } = await read({
     "asterisk.conf": "[directories]\nastdatadir => /data\n[options]\ndefaultlanguage = de\n",
