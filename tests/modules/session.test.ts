@@ -423,7 +423,7 @@ test("userEqPhone marks numbers in our requests, and only numbers (RFC 3261 §19
   const { invite } = await dial(options, { name: "", number: "#31", allowed: true });
   expect(header(invite, "From")).toContain(`<sip:%2331@${US};user=phone>`);
   expect(header(invite, "Contact")).toBe(`<sip:+100@${US}:5060;user=phone>`);
-  expect(header(invite, "To")).toBe(`<sip:bob@${PEER}>`);
+  expect(header(invite, "To")).toBe(`<sip:bob@${PEER}:5060>`);
 });
 
 test("refusals have their causes", async () => {

@@ -158,6 +158,17 @@ test("an option without a value has its default", async () => {
   expect(text).toContain("[a] endpoint sdp_owner: empty, so the default counts");
 });
 
+test("pjsip_notify.conf becomes templates, without what cannot be set", async () => {
+  const { manifest, text } = await read({
+    "pjsip_notify.conf":
+      "[reboot]\nEvent=>check-sync;x\nEvent=>again\nCall-ID=>1\nContent-type=>text/plain\nContent=>a=b\nContent=>\n",
+  });
+  expect(manifest.notify?.templates).toEqual(
+    { reboot: [["Event", "check-sync"], ["Content-type", "text/plain"], ["Content", "a=b"], ["Content", ""]] } as never,
+  );
+  expect(text).toContain("pjsip_notify.conf:4: [reboot] Call-ID cannot be set");
+});
+
 test("hep.conf turns the mirror on; without an address, or with noload, it is left out", async () => {
   const hep = "[general]\nenabled=yes\ncapture_address=192.0.2.5:9060\ncapture_password=hunter2\n";
   const on = await read({ "hep.conf": hep });
