@@ -1,4 +1,4 @@
-import { mkdir, writeFile } from "node:fs/promises";
+import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { checkManifest } from "../kernel/kernel.ts";
 import { ConfigError } from "../kernel/errors.ts";
@@ -6,6 +6,7 @@ import { type Command, exit, readArgs, type Terminal, WrongUse } from "./command
 import { importAsterisk, type Imported } from "./import/asterisk.ts";
 import { openFolder } from "./import/folder.ts";
 import { printFaults } from "./manifest_file.ts";
+import type { World } from "../world/world.ts";
 import type { Rooms } from "./rooms.ts";
 import { VERSION } from "./version.ts";
 
@@ -48,7 +49,7 @@ export const importCommand = (rooms: Rooms): Command => ({
     if (values.out === undefined) throw new WrongUse("--out names the folder for the manifest");
     try {
       const imported = await readAsterisk(folder, rooms);
-      await writeAll(values.out, imported);
+      await writeAll(values.out, imported, rooms.world());
       printSummary(imported, values.out, terminal);
       return exit.done;
     } catch (error) {
@@ -58,14 +59,22 @@ export const importCommand = (rooms: Rooms): Command => ({
   },
 });
 
-async function writeAll(out: string, { manifest, report, ariUsers }: Imported): Promise<void> {
-  await mkdir(out, { recursive: true });
-  const secret = { mode: 0o600 };
-  await writeFile(join(out, "modules.json"), manifest.text, secret);
-  await writeFile(join(out, "import-report.txt"), report.text());
-  if (ariUsers.length > 0) {
-    await writeFile(join(out, "ari.json"), JSON.stringify({ users: ariUsers }, null, 2) + "\n", secret);
+/** What an import made may be made anew; what somebody wrote stays. */
+const MADE = "// Made by patchbay ";
+
+async function writeAll(out: string, imported: Imported, { files }: Pick<World, "files">): Promise<void> {
+  const { manifest, report, ariUsers } = imported;
+  const target = join(out, "modules.json");
+  const there = await files.read(target);
+  if (there && !new TextDecoder().decode(there).startsWith(MADE)) {
+    throw new Error(`${target} is there already, and no import made it: name another folder`);
   }
+  await mkdir(out, { recursive: true });
+  const encoder = new TextEncoder();
+  await files.write(target, encoder.encode(manifest.text), 0o600);
+  await files.write(join(out, "import-report.txt"), encoder.encode(report.text()), 0o644);
+  if (ariUsers.length === 0) return;
+  await files.write(join(out, "ari.json"), encoder.encode(JSON.stringify({ users: ariUsers }, null, 2) + "\n"), 0o600);
 }
 
 function printSummary({ report }: Imported, out: string, terminal: Terminal): void {
