@@ -148,7 +148,7 @@ function listenStream(options: StreamOptions, handlers: StreamListenerHandlers):
     if (options.tls) {
       secure = tls.createServer({
         ...secureContext(options.tls),
-        requestCert: options.tls.requestClientCertificate ?? options.tls.requireClientCertificate ?? false,
+        requestCert: options.tls.requestClientCertificate === true || options.tls.requireClientCertificate === true,
         rejectUnauthorized: options.tls.requireClientCertificate ?? false,
         handshakeTimeout: 5000,
       }, accepted);

@@ -23,6 +23,13 @@ export class Listeners {
     await run;
   }
 
+  /** Certificates may have been renewed on disk. */
+  renew(side: Side): void {
+    this.engine.transports.renew((id, error) =>
+      side.log.error(`transport ${id} keeps its certificate: the new one cannot be read`, { reason: String(error) })
+    );
+  }
+
   async #apply(side: Side): Promise<void> {
     const wanted = new Map(
       side.objects.all("transport").map(({ id, values }) => {
@@ -88,12 +95,25 @@ function toOptions(id: string, fields: Values): TransportOptions {
 function toTls(fields: Values): NonNullable<TransportOptions["tls"]> {
   return {
     ...(fields.certFile ? { certFile: fields.certFile } : {}),
-    ...(fields.privKeyFile ? { keyFile: fields.privKeyFile } : {}),
+    ...keyOf(fields),
+    names: Object.fromEntries(
+      Object.entries(fields.names).map(([name, files]) => [
+        name,
+        { certFile: files.certFile, keyFile: files.privKeyFile ?? files.certFile },
+      ]),
+    ),
     ...(fields.password ? { keyPassword: fields.password } : {}),
     ...(fields.caListFile ? { caFiles: [fields.caListFile] } : {}),
     ...(fields.cipher ? { ciphers: fields.cipher } : {}),
     minVersion: fields.method === "tlsv1_3" ? "TLSv1.3" : "TLSv1.2",
     verifyServer: fields.verifyServer,
+    requestClientCertificate: fields.verifyClient,
     requireClientCertificate: fields.requireClientCert,
   };
+}
+
+/** The key may stand in the file of the certificate. */
+function keyOf({ certFile, privKeyFile }: Values): { readonly keyFile?: string } {
+  const keyFile = privKeyFile ?? certFile;
+  return keyFile ? { keyFile } : {};
 }

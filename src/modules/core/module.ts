@@ -135,6 +135,7 @@ export default defineModule({
     ctx.objects.onChange("transport", () => {
       listeners.apply(ctx).catch((error: unknown) => ctx.log.error("no transport is open", { reason: String(error) }));
     });
+    ctx.events.on("configuration.reloaded", () => listeners.renew(ctx));
     await listeners.apply(ctx);
 
     ctx.metrics.gauge("server_transactions", () => engine.transactions.counts.server);

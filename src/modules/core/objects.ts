@@ -147,8 +147,16 @@ export const transportSchema = v.object({
   cipher: v.optional(v.string()),
   /** Lowest TLS version. */
   method: v.optional(v.picklist(["tlsv1_2", "tlsv1_3"]), "tlsv1_2"),
+  /** More certificates, by the name a client asks for (SNI). */
+  names: v.optional(
+    v.record(v.string(), v.strictObject({ certFile: v.string(), privKeyFile: v.optional(v.string()) })),
+    {},
+  ),
   /** A server whose certificate does not verify is not spoken to. */
   verifyServer: bool(false),
+  /** Clients are asked for a certificate; one that does not verify ends the connection. */
+  verifyClient: bool(false),
+  /** The same, and none is not enough. */
   requireClientCert: bool(false),
   /** TOS octet of what is sent; the two low bits are not ours. */
   tos: integer(0, 0, 255),

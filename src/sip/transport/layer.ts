@@ -43,6 +43,8 @@ export interface TransportLayer {
   /** Binds; rejects with the reason. Replaces a transport of the same id whose options differ. */
   open(options: TransportOptions): Promise<void>;
   close(id: string): Promise<void>;
+  /** Reads certificates and keys again: new connections get them, running ones stay. A file that is broken changes nothing. */
+  renew(failed: (id: string, error: unknown) => void): void;
   /** A flow to the destination: a live connection is reused, otherwise one is opened. Rejects when it fails. */
   flowTo(destination: Destination): Promise<Flow>;
   /** The same without waiting: UDP, or a connection that is there already; undefined: `flowTo` has to open one. */

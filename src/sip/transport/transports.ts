@@ -91,6 +91,17 @@ export class Transports implements TransportLayer, DatagramOwner, ConnectionOwne
     this.#list();
   }
 
+  renew(failed: (id: string, error: unknown) => void): void {
+    for (const [id, { options, listener }] of this.#streams) {
+      if (!options.tls) continue;
+      try {
+        listener.setTls(options.tls);
+      } catch (error) {
+        failed(id, error);
+      }
+    }
+  }
+
   close(id: string): Promise<void> {
     this.#datagrams.get(id)?.close();
     this.#datagrams.delete(id);
@@ -164,8 +175,11 @@ export class Transports implements TransportLayer, DatagramOwner, ConnectionOwne
 
   #accepted(options: TransportOptions, stream: Connection["stream"]): void {
     const strangers = this.#strangersFrom(stream.remote.host);
+    // Who shows a certificate shows a good one, where we ask for it.
+    const forged = options.tls?.requestClientCertificate === true && stream.tlsError !== undefined &&
+      stream.peerNames.length > 0;
     const full = this.#connections.size >= this.limits.connections && !this.#evict();
-    if (strangers >= this.limits.connectionsPerStranger || full) {
+    if (forged || strangers >= this.limits.connectionsPerStranger || full) {
       stream.destroy();
       return;
     }
