@@ -46,6 +46,7 @@ const MAX_INCLUDE_DEPTH = 16;
 /** Reads `name` and all that it includes. A missing file has no sections. */
 export function readConf(name: string, source: ConfSource): ConfFile {
   const sections: OpenSection[] = [];
+  const latest = new Map<string, OpenSection>(); // by name
   const remarks: ConfRemark[] = [];
   let current: OpenSection | undefined;
 
@@ -53,7 +54,7 @@ export function readConf(name: string, source: ConfSource): ConfFile {
     const name = (header[1] ?? "").trim();
     const options = (header[2] ?? "").split(",").map((o) => o.trim()).filter((o) => o !== "");
     if (options.includes("+")) {
-      const earlier = sections.findLast((s) => s.name === name);
+      const earlier = latest.get(name);
       if (earlier) {
         for (const parent of options.filter((o) => o !== "+" && o !== "!")) inherit(earlier, parent, file, line);
         current = earlier;
@@ -69,10 +70,11 @@ export function readConf(name: string, source: ConfSource): ConfFile {
     current = { name, template: options.includes("!"), file, line, lines: [] };
     for (const parent of options.filter((o) => o !== "!" && o !== "+")) inherit(current, parent, file, line);
     sections.push(current);
+    latest.set(name, current);
   }
 
   function inherit(section: OpenSection, parent: string, file: string, line: number): void {
-    const template = sections.findLast((s) => s.name === parent);
+    const template = latest.get(parent);
     if (template) section.lines.push(...template.lines);
     else {remarks.push({
         file,

@@ -22,13 +22,13 @@ export interface Draft {
 const CLOSED = ["deny 0.0.0.0/0", "deny ::/0"];
 
 export class ObjectDrafts {
-  readonly all: Draft[] = [];
+  readonly #all = new Map<string, Draft>(); // by type and id
 
   /** `written` is what this executable could do if every module were loaded: to say why a field is left out. */
   constructor(readonly target: Target, readonly written: Target, readonly report: Report) {}
 
   find(type: string, id: string): Draft | undefined {
-    return this.all.find((draft) => draft.target.type === type && draft.id === id);
+    return this.#all.get(`${type} ${id}`);
   }
 
   /** Starts an object; undefined when its type is unknown, or there is one of that name already. */
@@ -45,8 +45,11 @@ export class ObjectDrafts {
       this.report.missing(where, `[${id}] type=${typeName} is there already; the first one stays`);
       return undefined;
     }
-    const draft: Draft = { id: name, target, where, values: {}, places: new Map() };
-    this.all.push(draft);
+    return this.#add({ id: name, target, where, values: {}, places: new Map() });
+  }
+
+  #add(draft: Draft): Draft {
+    this.#all.set(`${draft.target.type} ${draft.id}`, draft);
     return draft;
   }
 
@@ -99,19 +102,19 @@ export class ObjectDrafts {
   /** Makes every reference lead somewhere, and leaves out what is not valid as a whole. `contexts` may grow. */
   settle(contexts: Record<string, unknown>): void {
     this.#dropInvalid();
-    for (const draft of [...this.all]) this.#settleOne(draft, contexts);
+    for (const draft of [...this.#all.values()]) this.#settleOne(draft, contexts);
     this.#dropInvalid();
   }
 
   #dropInvalid(): void {
-    for (const draft of [...this.all]) {
+    for (const [key, draft] of [...this.#all]) {
       const result = v.safeParse(this.target.schema(draft.target.type), draft.values);
       if (result.success) continue;
       const [issue] = result.issues;
       const at = (issue.path ?? []).map((item) => String(item.key)).join(".");
       const what = issue.received === "undefined" ? `"${at}" is missing` : `"${at}" is not valid`;
       this.report.missing(draft.where, `${label(draft)} is left out: ${what}`);
-      this.all.splice(this.all.indexOf(draft), 1);
+      this.#all.delete(key);
     }
   }
 
@@ -150,7 +153,7 @@ export class ObjectDrafts {
 
   #stand(typeName: string, id: string, where: Where, values: Record<string, unknown>): void {
     const target = this.target.type(typeName);
-    if (target) this.all.push({ id, target, where, values, places: new Map() });
+    if (target) this.#add({ id, target, where, values, places: new Map() });
   }
 
   /** A list that lets nobody in, under a name of its own. */
@@ -160,7 +163,7 @@ export class ObjectDrafts {
 
   /** Puts the objects where the manifest has them. */
   write(manifest: Manifest): void {
-    for (const { id, target, values } of this.all) {
+    for (const { id, target, values } of this.#all.values()) {
       const module = manifest[target.module] ??= {};
       if (target.declaration.singleton) module[target.declaration.at] = values;
       else {

@@ -17,6 +17,7 @@ export interface ReportEntry extends Where {
 /** Collects what was taken, what was changed and why, and what has no counterpart. */
 export class Report {
   readonly #entries = new Map<string, ReportEntry>();
+  readonly #places = new Set<string>();
 
   taken(where: Where, text: string): void {
     this.#add("taken", where, text);
@@ -32,12 +33,13 @@ export class Report {
   }
 
   #add(outcome: Outcome, { file, line }: Where, text: string): void {
+    this.#places.add(`${file}:${line}`);
     this.#entries.set(`${file}:${line}:${text}`, { outcome, file, line, text });
   }
 
   /** Whether anything was said of the line. */
   knows({ file, line }: Where): boolean {
-    return this.entries.some((entry) => entry.file === file && entry.line === line);
+    return this.#places.has(`${file}:${line}`);
   }
 
   /** By file, then by line. */
@@ -46,7 +48,9 @@ export class Report {
   }
 
   count(outcome: Outcome): number {
-    return this.entries.filter((entry) => entry.outcome === outcome).length;
+    let found = 0;
+    for (const entry of this.#entries.values()) if (entry.outcome === outcome) found++;
+    return found;
   }
 
   /** The whole report as text: three parts, each entry with its place. */

@@ -60,8 +60,19 @@ export class Target {
   }
 }
 
+const indexes = new WeakMap<
+  v.ObjectEntries,
+  ReadonlyMap<string, { readonly key: string; readonly schema: AnySchema }>
+>();
+
 function entryOf(entries: v.ObjectEntries | undefined, name: string) {
-  const wanted = plainName(name);
-  const found = Object.entries(entries ?? {}).find(([key]) => plainName(key) === wanted);
-  return found && { key: found[0], schema: found[1] as AnySchema }; // without async parts, as every module's schema
+  if (!entries) return undefined;
+  let index = indexes.get(entries);
+  if (!index) {
+    // Without async parts, as every module's schema.
+    const all = Object.entries(entries).map(([key, schema]) => ({ key, schema: schema as AnySchema }));
+    index = new Map(all.toReversed().map((entry) => [plainName(entry.key), entry]));
+    indexes.set(entries, index);
+  }
+  return index.get(plainName(name));
 }
