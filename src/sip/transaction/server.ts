@@ -9,11 +9,44 @@ import { type TimerValues, TRYING_AFTER_MS } from "./timers.ts";
 export interface ServerHost {
   readonly timers: TimerValues;
   after(ms: number, run: () => void): Timer;
-  /** Sends a response the way of RFC 3261 §18.2.2. */
-  respond(response: SipResponse, flow: Flow): boolean;
+  /** Sends a response the way of RFC 3261 §18.2.2; undefined: it could not be sent. */
+  respond(response: SipResponse, flow: Flow): Sent | undefined;
+  sendBytes(bytes: Uint8Array, flow: Flow): boolean;
+  /** The transaction has its final answer, which is all that is kept for so long: copies of the request get it again. */
+  finished(key: string, invite: boolean, sent: Sent | undefined, ms: number): void;
   /** An INVITE has its final answer: it costs no more than its entry in the table. */
   answered(): void;
   ended(key: string): void;
+}
+
+/** A response as it left, to be repeated. */
+export interface Sent {
+  readonly bytes: Uint8Array;
+  readonly flow: Flow;
+}
+
+/** What is left of a transaction after its final answer: timers J and L, without the messages. */
+export class Finished {
+  readonly #timer: Timer;
+
+  /** Without `sent` copies of the request are only absorbed: the dialog repeats a 2xx to INVITE (RFC 6026 §7.1). */
+  constructor(
+    readonly key: string,
+    readonly invite: boolean,
+    readonly sent: Sent | undefined,
+    ms: number,
+    readonly host: ServerHost,
+  ) {
+    this.#timer = host.after(ms, () => host.ended(key));
+  }
+
+  received(): void {
+    if (this.sent) this.host.sendBytes(this.sent.bytes, this.sent.flow);
+  }
+
+  stop(): void {
+    this.#timer.cancel();
+  }
 }
 
 type EndReason = "acknowledged" | "timeout" | "transport" | "done";
@@ -46,8 +79,7 @@ export class NonInviteServer implements ServerTransaction {
     this.#timer.cancel();
     if (!sent) return this.#terminate("transport");
     if (this.flow.reliable) return this.#terminate("done");
-    const timerJ = 64 * this.host.timers.T1;
-    this.#timer = this.host.after(timerJ, () => this.#terminate("done"));
+    this.host.finished(this.key, false, sent, 64 * this.host.timers.T1); // timer J
   }
 
   onCancel(): void {} // only an INVITE can be cancelled with an effect (RFC 3261 §9.2)
@@ -133,8 +165,7 @@ export class InviteServer implements ServerTransaction {
     if (!sent && this.flow.reliable) return this.#terminate("transport");
     if (response.status < 300) {
       this.state = "accepted";
-      this.#last = undefined; // the dialog repeats it
-      this.#limit = this.host.after(64 * T1, () => this.#terminate("done")); // timer L
+      this.host.finished(this.key, true, undefined, 64 * T1); // timer L
       return;
     }
     this.state = "completed";

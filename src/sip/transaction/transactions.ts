@@ -13,7 +13,7 @@ import type {
   TransactionUser,
 } from "./layer.ts";
 import { clientKey, newBranch, serverKey } from "./matching.ts";
-import { InviteServer, NonInviteServer, type ServerHost } from "./server.ts";
+import { Finished, InviteServer, NonInviteServer, type Sent, type ServerHost } from "./server.ts";
 import { type TimerValues, timerValues } from "./timers.ts";
 
 const UNDECIDED = 20_000; // requests nobody decided about yet; beyond it the oldest is forgotten
@@ -28,7 +28,7 @@ export interface TransactionOptions {
 
 /** All transactions of one server (RFC 3261 §17). The transport layer hands messages in with `message` and `broken`. */
 export class Transactions implements TransactionLayer, ServerHost, ClientHost {
-  readonly #servers = new Map<string, InviteServer | NonInviteServer>();
+  readonly #servers = new Map<string, InviteServer | NonInviteServer | Finished>();
   readonly #undecided = new Map<string, Incoming>();
   readonly #clients = new Map<string, Client>();
   readonly #byFlow = new Map<string, Set<Client>>();
@@ -80,12 +80,13 @@ export class Transactions implements TransactionLayer, ServerHost, ClientHost {
   #cancelled(cancel: SipRequest, flow: Flow): void {
     const key = serverKey(cancel, "INVITE");
     const invite = this.#servers.get(key) ?? this.#undecided.get(key);
-    const found = invite instanceof InviteServer || invite instanceof Incoming;
+    const found = invite instanceof InviteServer || invite instanceof Incoming ||
+      (invite instanceof Finished && invite.invite);
     const answer = found
       ? reply(cancel, 200, "OK", {}, undefined, statelessTag(cancel))
       : reply(cancel, 481, "Call/Transaction Does Not Exist", {}, undefined, statelessTag(cancel));
     this.transports.respond(answer, flow);
-    if (found) invite.cancelled(cancel);
+    if (invite instanceof InviteServer || invite instanceof Incoming) invite.cancelled(cancel);
   }
 
   #response(response: SipResponse, flow: Flow): void {
@@ -159,6 +160,10 @@ export class Transactions implements TransactionLayer, ServerHost, ClientHost {
     const others = this.#byFlow.get(flow.id);
     if (others) others.add(client);
     else this.#byFlow.set(flow.id, new Set([client]));
+  }
+
+  finished(key: string, invite: boolean, sent: Sent | undefined, ms: number): void {
+    this.#servers.set(key, new Finished(key, invite, sent, ms, this));
   }
 
   answered(): void {

@@ -55,9 +55,10 @@ export interface TransportLayer {
   sendBytes(bytes: Uint8Array, flow: Flow): boolean;
   /**
    * Answers a request that came on `flow`: back over its connection, or where the top Via says (RFC 3261 §18.2.2, RFC
-   * 3581 §4). False when it could not be handed to the kernel; a broken connection is opened anew behind the scenes.
+   * 3581 §4). Answers what left and by which way; undefined when it could not be handed to the kernel. A broken
+   * connection is opened anew behind the scenes.
    */
-  respond(response: SipResponse, flow: Flow): boolean;
+  respond(response: SipResponse, flow: Flow): { readonly bytes: Uint8Array; readonly flow: Flow } | undefined;
   /** The address peers over there reach us at: Via sent-by, Contact. The listening port, also of outgoing connections. */
   sentBy(towards: Destination | Flow): SocketAddress | undefined;
   /** Id of the transport object that would carry it; undefined: none fits. */

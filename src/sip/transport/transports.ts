@@ -299,18 +299,19 @@ export class Transports implements TransportLayer, DatagramOwner, ConnectionOwne
     return flow.send(bytes);
   }
 
-  respond(response: SipResponse, flow: Flow): boolean {
+  respond(response: SipResponse, flow: Flow): { readonly bytes: Uint8Array; readonly flow: Flow } | undefined {
+    if (!flow.open && !flow.reliable) return undefined;
+    const bytes = writeMessage(response);
     if (flow.open) {
       const datagrams = flow.reliable ? undefined : this.#datagrams.get(flow.transport);
-      if (!datagrams) return this.send(response, flow);
-      const address = responseAddress(response, flow.remote);
-      return this.send(response, address === flow.remote ? flow : datagrams.flow(address));
+      const address = datagrams ? responseAddress(response, flow.remote) : flow.remote;
+      const back = datagrams && address !== flow.remote ? datagrams.flow(address) : flow;
+      return this.sendBytes(bytes, back) ? { bytes, flow: back } : undefined;
     }
-    if (!flow.reliable) return false;
     const address = responseAddress(response, flow.remote);
     this.flowTo({ protocol: flow.protocol, address, transport: flow.transport })
-      .then((anew) => this.send(response, anew), () => this.listener.unreachable(flow));
-    return true;
+      .then((anew) => this.sendBytes(bytes, anew), () => this.listener.unreachable(flow));
+    return { bytes, flow };
   }
 
   // ---- our own address --------------------------------------------------------------------------------------------
