@@ -22,7 +22,14 @@ export function systemNotify(state: string, socketPath: string | undefined): boo
     if (descriptor < 0) return false;
     const message = new TextEncoder().encode(state);
     const address = unixAddress(socketPath);
-    const sent = libc.symbols.sendto(descriptor, ptr(message), message.length, 0, ptr(address), address.length);
+    const sent = libc.symbols.sendto(
+      descriptor,
+      ptr(message.buffer),
+      message.length,
+      0,
+      ptr(address.buffer),
+      address.length,
+    );
     libc.symbols.close(descriptor);
     return Number(sent) === message.length;
   } finally {

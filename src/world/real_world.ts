@@ -6,7 +6,7 @@ import { readFileSync } from "node:fs";
 import * as net from "node:net";
 import { dirname } from "node:path";
 import * as tls from "node:tls";
-import { routeTowards, setDscp } from "./socket_options.ts";
+import { routeTowards, setDscp, setReceiveBuffer } from "./socket_options.ts";
 import { TimerWheel } from "./timers.ts";
 import type {
   DatagramListener,
@@ -25,6 +25,7 @@ import type {
   World,
 } from "./world.ts";
 
+const RECEIVE_OCTETS = 4 * 1024 * 1024; // of a datagram socket
 const DNS_TIMEOUT_MS = 2000;
 const NO_TTL_SECONDS = 60; // node:dns has none for SRV and NAPTR
 
@@ -99,6 +100,7 @@ async function bindDatagram(options: DatagramOptions, listener: DatagramListener
       },
     },
   });
+  setReceiveBuffer(socket, RECEIVE_OCTETS);
   if (options.dscp) setDscp(socket, options.host.includes(":"), options.dscp);
   const local = { host: options.host, port: socket.port };
   return {

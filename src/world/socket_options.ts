@@ -1,4 +1,6 @@
-// What the runtime has no call for: DSCP of a datagram socket and the kernel's choice of a source address.
+// What the runtime has no call for: DSCP and receive buffer of a datagram socket, the kernel's choice of a source address.
+// Pointers are taken into ArrayBuffers of their own only: the elements of a small typed array lie in the collected heap, and
+// may move.
 import { dlopen, FFIType, ptr } from "bun:ffi";
 import { isIPv4, isIPv6 } from "node:net";
 import { networkInterfaces } from "node:os";
@@ -6,6 +8,9 @@ import { networkInterfaces } from "node:os";
 const AF_INET = 2;
 const AF_INET6 = 10; // Linux
 const SOCK_DGRAM = 2;
+const SOL_SOCKET = 1;
+const SO_RCVBUF = 8;
+const SO_RCVBUFFORCE = 33;
 const IPPROTO_IP = 0;
 const IP_TOS = 1;
 const IPPROTO_IPV6 = 41;
@@ -39,8 +44,21 @@ function openLibc() {
 export function setDscp(socket: object, ipv6: boolean, dscp: number): void {
   const fd = "fd" in socket && typeof socket.fd === "number" ? socket.fd : -1;
   if (!libc || fd < 0) return;
-  const value = new Int32Array([dscp << 2]);
+  const value = new Int32Array(new ArrayBuffer(4)).fill(dscp << 2);
   libc.setsockopt(fd, ipv6 ? IPPROTO_IPV6 : IPPROTO_IP, ipv6 ? IPV6_TCLASS : IP_TOS, ptr(value), 4);
+}
+
+/**
+ * Room for what comes while we are busy: the usual 208 KiB hold some 160 messages, which is less than a tenth of a second of
+ * a busy server. Beyond `net.core.rmem_max` only with the right to; without effect where the platform has no call for it.
+ */
+export function setReceiveBuffer(socket: object, octets: number): void {
+  const fd = "fd" in socket && typeof socket.fd === "number" ? socket.fd : -1;
+  if (!libc || fd < 0) return;
+  const value = new Int32Array(new ArrayBuffer(4)).fill(octets);
+  if (libc.setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, ptr(value.buffer), 4) !== 0) {
+    libc.setsockopt(fd, SOL_SOCKET, SO_RCVBUF, ptr(value.buffer), 4);
+  }
 }
 
 const routes = new Map<string, { readonly local: string | undefined; readonly until: number }>();
@@ -64,8 +82,8 @@ function askKernel(remote: string): string | undefined {
   if (fd < 0) return guessInterface(remote);
   try {
     if (libc.connect(fd, ptr(address), address.length) !== 0) return undefined;
-    const local = new Uint8Array(28);
-    const size = new Uint32Array([local.length]);
+    const local = new Uint8Array(new ArrayBuffer(28));
+    const size = new Uint32Array(new ArrayBuffer(4)).fill(local.length);
     if (libc.getsockname(fd, ptr(local), ptr(size)) !== 0) return undefined;
     return address.length === 16 ? local.subarray(4, 8).join(".") : compressIpv6(local.subarray(8, 24));
   } finally {
@@ -79,14 +97,14 @@ function askKernel(remote: string): string | undefined {
  */
 function sockaddr(host: string): Uint8Array | undefined {
   if (isIPv4(host)) {
-    const bytes = new Uint8Array(16);
+    const bytes = new Uint8Array(new ArrayBuffer(16));
     new DataView(bytes.buffer).setUint16(0, AF_INET, true);
     bytes[3] = 9; // any port but 0
     bytes.set(host.split(".").map(Number), 4);
     return bytes;
   }
   if (!isIPv6(host)) return undefined;
-  const bytes = new Uint8Array(28);
+  const bytes = new Uint8Array(new ArrayBuffer(28));
   new DataView(bytes.buffer).setUint16(0, AF_INET6, true);
   bytes[3] = 9;
   bytes.set(expandIpv6(host), 8);
