@@ -62,6 +62,9 @@ async function calls(
   }
 }
 
+const WARM = Number(process.argv[2] ?? 10_000);
+const CALLS = 2000;
+const RATE = 200; // a second
 const generous = manifest();
 const { endpoints } = generous.core as { endpoints: Record<string, Record<string, unknown>> };
 if (endpoints.trunk) endpoints.trunk.callLimit = 5000;
@@ -78,11 +81,12 @@ for (let i = 0; i < 5; i++) {
 const server = await Server.start(generous);
 await Bun.sleep(1000);
 const idleMb = residentMb(server.peer.pid);
-await calls(200, 50, 200, 0); // warm up
+// A server that has run for a while: the optimising compiler takes up the last functions after some ten thousand calls.
+await calls(WARM, RATE, 1000, 0);
 const perCall: { main: number; all: number }[] = [];
 for (let round = 0; round < 3; round++) {
   const before = cpu(server.peer.pid);
-  await calls(1000, 100, 300, 500);
+  await calls(CALLS, RATE, 1000, 500);
   const after = cpu(server.peer.pid);
   perCall.push({ main: after.main - before.main, all: after.all - before.all });
 }
@@ -91,8 +95,8 @@ await calls(1000, 150, 1000, 12_000, () => thousandMb = Math.max(thousandMb, res
 const best = perCall.reduce((a, b) => (a.main < b.main ? a : b));
 table("B2BUA calls (sipp - patchbay - sipp, no media flowing)", [
   ["figure", "measured", "goal"],
-  ["main thread, ms of CPU per call (best of 3 x 1,000)", best.main.toFixed(2), "<= 0.7"],
-  ["whole process, CPU seconds per 1,000 calls", best.all.toFixed(2), ""],
+  ["main thread, ms of CPU per call (best of 3 x 2,000)", (best.main * 1000 / CALLS).toFixed(2), "<= 0.7"],
+  ["whole process, CPU seconds per 1,000 calls", (best.all * 1000 / CALLS).toFixed(2), ""],
   [
     "start to first OPTIONS answered, ms (best / worst of 5)",
     `${Math.min(...startMs).toFixed(0)} / ${Math.max(...startMs).toFixed(0)}`,
