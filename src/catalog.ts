@@ -19,6 +19,7 @@ import outbound_registration from "./modules/outbound_registration/module.ts";
 import path from "./modules/path.ts";
 import qualify from "./modules/qualify.ts";
 import registrar from "./modules/registrar/module.ts";
+import rfc3329 from "./modules/rfc3329.ts";
 import sdp_rtp from "./modules/sdp_rtp/module.ts";
 import session from "./modules/session/module.ts";
 import sips_contact from "./modules/sips_contact.ts";
@@ -46,6 +47,7 @@ export const catalog: readonly AnyModule[] = [
   path,
   qualify,
   registrar,
+  rfc3329,
   sdp_rtp,
   session,
   sips_contact,

@@ -101,7 +101,7 @@ export class Sending implements OutboundRequest {
     if (attempt !== this.#attempt) return;
     this.#silence?.cancel();
     if (this.endpoint) {
-      flow.peer ??= this.endpoint.id;
+      if (this.endpoint.id !== "") flow.peer ??= this.endpoint.id; // a registration sends as nobody
       this.engine.repair(response, flow, this.endpoint);
     }
     const { status } = response;

@@ -1,5 +1,5 @@
 import * as v from "valibot";
-import { bool, integer, reference, references, seconds } from "../../kernel/schema.ts";
+import { bool, integer, reference, references, seconds, words } from "../../kernel/schema.ts";
 import { parseNameAddr } from "../../sip/message/name_addr.ts";
 import { parseUri } from "../../sip/message/uri.ts";
 
@@ -63,6 +63,9 @@ export const registrationSchema = v.object({
   line: bool(false),
   /** Whose the calls with that parameter are. */
   endpoint: v.optional(reference("endpoint")),
+  /** The security agreement of the module `rfc3329`, as for an endpoint. */
+  securityNegotiation: v.optional(v.picklist(["no", "mediasec"]), "no"),
+  securityMechanisms: words(),
   /** Replaces the global User-Agent. */
   userAgent: v.optional(v.string(), ""),
 });

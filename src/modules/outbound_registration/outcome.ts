@@ -13,6 +13,7 @@ const LONGEST_BACKOFF = 3600;
 export type Outcome =
   | { readonly kind: "registered" }
   | { readonly kind: "longer"; readonly expiration: number } // 423: ask again at once
+  | { readonly kind: "agreed" } // 494: ask again at once, knowing what the server can
   | { readonly kind: "moved"; readonly to: Uri } // 301, 302: ask there at once
   | { readonly kind: "retry"; readonly seconds: number; readonly counted: boolean }
   | { readonly kind: "rejected" };
@@ -23,17 +24,18 @@ export interface Answer {
   readonly response: SipResponse | undefined;
 }
 
-/** `retries`: failures in a row so far; `asked`: the expiration of the request; `moved`: it was redirected already. */
+/** `retries`: failures in a row so far; `asked`: the expiration of the request; `moved`, `agreed`: it was that already. */
 export function outcomeOf(
   { status, response }: Answer,
   values: RegistrationValues,
-  state: { readonly retries: number; readonly asked: number; readonly moved: boolean },
+  state: { readonly retries: number; readonly asked: number; readonly moved: boolean; readonly agreed: boolean },
 ): Outcome {
   if (status < 300) return { kind: "registered" };
   if (status === 423) {
     const floor = response?.headers.get("Min-Expires") ?? NO_MIN_EXPIRES;
     if (floor > state.asked) return { kind: "longer", expiration: floor };
   }
+  if (status === 494 && !state.agreed && response?.headers.has("Security-Server")) return { kind: "agreed" };
   const contact = response?.headers.get("Contact");
   if ((status === 301 || status === 302) && !state.moved && contact && !contact.star) {
     return { kind: "moved", to: contact.uri };

@@ -37,6 +37,7 @@ export class Registration {
   #expiration: number;
   #retries = 0;
   #busy = false;
+  #agreed = false; // this attempt was answered 494 already
   #registerNext = false;
   #wanted: "register" | "unregister" | "nothing" = "nothing";
   #timer: Timer | undefined;
@@ -55,13 +56,19 @@ export class Registration {
     this.line = values.line
       ? Array.from({ length: LINE_LETTERS }, () => String.fromCharCode(97 + random.below(26))).join("")
       : undefined;
-    const { outboundAuth, transport } = values;
+    const { outboundAuth, transport, endpoint, securityNegotiation, securityMechanisms } = values;
     // The stack sends on behalf of an endpoint: whose credentials, over which transport.
     this.#sender = toEndpoint({
       type: "endpoint",
       id: "",
       origin: "module",
-      values: { outboundAuth, ...transport === undefined ? {} : { transport } },
+      values: {
+        outboundAuth,
+        securityNegotiation,
+        securityMechanisms,
+        ...transport === undefined ? {} : { transport },
+        ...endpoint === undefined ? {} : { endpoint },
+      },
     });
   }
 
@@ -116,6 +123,7 @@ export class Registration {
     this.#cancel();
     if (wanted === "nothing") return;
     this.#busy = true;
+    this.#agreed = false;
     this.#attempt(wanted === "register" ? this.#expiration : 0, undefined).catch((error: unknown) => {
       this.host.fault(error);
       this.#settle({ status: 500, response: undefined }, 0, false);
@@ -188,7 +196,7 @@ export class Registration {
   #settle(answer: Answer, asked: number, moved: boolean, flow?: Flow): void {
     this.lastStatus = answer.status;
     this.host.answered(answer.status);
-    const outcome = outcomeOf(answer, this.values, { retries: this.#retries, asked, moved });
+    const outcome = outcomeOf(answer, this.values, { retries: this.#retries, asked, moved, agreed: this.#agreed });
     if (asked > 0 && this.#wanted !== "unregister" && this.#again(outcome)) return;
     this.#busy = false;
     if (asked === 0) {
@@ -204,7 +212,8 @@ export class Registration {
 
   /** Asks once more at once where the answer says how. */
   #again(outcome: Outcome): boolean {
-    if (outcome.kind !== "longer" && outcome.kind !== "moved") return false;
+    if (outcome.kind !== "longer" && outcome.kind !== "moved" && outcome.kind !== "agreed") return false;
+    if (outcome.kind === "agreed") this.#agreed = true;
     if (outcome.kind === "longer") this.#expiration = outcome.expiration;
     this.#attempt(this.#expiration, outcome.kind === "moved" ? outcome.to : undefined).catch((error: unknown) => {
       this.host.fault(error);
