@@ -25,8 +25,6 @@ export interface ServerTransaction {
   respond(response: SipResponse): void;
   /** The matching CANCEL came; it was answered 200 by the layer. */
   onCancel(run: (cancel: SipRequest) => void): void;
-  /** ACK to a non-2xx came, or it timed out (timer H). ACK to 2xx goes to the dialog. */
-  onEnd(run: (why: "acknowledged" | "timeout" | "transport" | "done") => void): void;
 }
 
 /** What a client transaction reports; each call is synchronous. Exactly one final (or failed) per transaction, except that INVITE 2xx may repeat. */

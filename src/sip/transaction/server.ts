@@ -49,18 +49,15 @@ export class Finished {
   }
 }
 
-type EndReason = "acknowledged" | "timeout" | "transport" | "done";
-
 /** Non-INVITE server transaction (RFC 3261 §17.2.2). */
 export class NonInviteServer implements ServerTransaction {
   state: "trying" | "proceeding" | "completed" | "terminated" = "trying";
   #last: SipResponse | undefined;
   #timer: Timer;
-  #end: ((why: EndReason) => void) | undefined;
 
   constructor(readonly request: SipRequest, readonly flow: Flow, readonly key: string, readonly host: ServerHost) {
     // Nobody waits longer than timer F: a request that its owner forgot does not stay for ever (RFC 4320 §4.1: no 408).
-    this.#timer = host.after(64 * host.timers.T1, () => this.#terminate("timeout"));
+    this.#timer = host.after(64 * host.timers.T1, () => this.#terminate());
   }
 
   received(request: SipRequest): void {
@@ -77,26 +74,21 @@ export class NonInviteServer implements ServerTransaction {
     }
     this.state = "completed";
     this.#timer.cancel();
-    if (!sent) return this.#terminate("transport");
-    if (this.flow.reliable) return this.#terminate("done");
+    if (!sent) return this.#terminate();
+    if (this.flow.reliable) return this.#terminate();
     this.host.finished(this.key, false, sent, 64 * this.host.timers.T1); // timer J
   }
 
   onCancel(): void {} // only an INVITE can be cancelled with an effect (RFC 3261 §9.2)
-
-  onEnd(run: (why: EndReason) => void): void {
-    this.#end = run;
-  }
 
   stop(): void {
     this.#timer.cancel();
     this.state = "terminated";
   }
 
-  #terminate(why: EndReason): void {
+  #terminate(): void {
     this.stop();
     this.host.ended(this.key);
-    this.#end?.(why);
   }
 }
 
@@ -106,7 +98,6 @@ export class InviteServer implements ServerTransaction {
   #last: SipResponse | undefined;
   #cancel: SipRequest | undefined;
   #cancelled: ((cancel: SipRequest) => void) | undefined;
-  #end: ((why: EndReason) => void) | undefined;
   #timer: Timer | undefined; // 100 Trying, then G
   #limit: Timer | undefined; // H, I or L
 
@@ -135,11 +126,8 @@ export class InviteServer implements ServerTransaction {
     if (this.state !== "completed") return false;
     this.state = "confirmed";
     this.#stopTimers();
-    const end = this.#end;
-    this.#end = undefined;
-    if (this.flow.reliable) this.#terminate("acknowledged");
-    else this.#limit = this.host.after(this.host.timers.T4, () => this.#terminate("acknowledged")); // timer I
-    end?.("acknowledged");
+    if (this.flow.reliable) this.#terminate();
+    else this.#limit = this.host.after(this.host.timers.T4, () => this.#terminate()); // timer I
     return true;
   }
 
@@ -162,7 +150,7 @@ export class InviteServer implements ServerTransaction {
     const sent = this.host.respond(response, this.flow);
     if (response.status < 200) return;
     this.host.answered();
-    if (!sent && this.flow.reliable) return this.#terminate("transport");
+    if (!sent && this.flow.reliable) return this.#terminate();
     if (response.status < 300) {
       this.state = "accepted";
       this.host.finished(this.key, true, undefined, 64 * T1); // timer L
@@ -170,7 +158,7 @@ export class InviteServer implements ServerTransaction {
     }
     this.state = "completed";
     if (!this.flow.reliable) this.#repeat(T1);
-    this.#limit = this.host.after(64 * T1, () => this.#terminate("timeout")); // timer H
+    this.#limit = this.host.after(64 * T1, () => this.#terminate()); // timer H
   }
 
   /** Timer G. */
@@ -186,10 +174,6 @@ export class InviteServer implements ServerTransaction {
     if (this.#cancel) run(this.#cancel);
   }
 
-  onEnd(run: (why: EndReason) => void): void {
-    this.#end = run;
-  }
-
   #stopTimers(): void {
     this.#timer?.cancel();
     this.#limit?.cancel();
@@ -200,9 +184,8 @@ export class InviteServer implements ServerTransaction {
     this.state = "terminated";
   }
 
-  #terminate(why: EndReason): void {
+  #terminate(): void {
     this.stop();
     this.host.ended(this.key);
-    this.#end?.(why);
   }
 }
