@@ -152,6 +152,18 @@ test(`20,000 manifests, each tenth with every module's schema (seed ${SEED})`, a
   expect(Object.keys(Object.prototype)).toEqual([]);
 }, LIMIT_MS);
 
+test("20,000 long messages of strangers: what is remembered of their headers does not keep the messages", () => {
+  const start = resident();
+  const fill = Array.from({ length: 4 }, (_, i) => `X-${i}: ${"x".repeat(7000)}\r\n`).join("");
+  for (let i = 0; i < 20_000; i++) {
+    exercise(Buffer.from(
+      `OPTIONS sip:u${i}@192.0.2.4 SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bK${i}\r\nFrom: <sip:a${i}@b>;tag=1\r\n` +
+        `To: <sip:t${i}@b>\r\nCall-ID: ${i}\r\nCSeq: 1 OPTIONS\r\nContact: <sip:c${i}@d>\r\n${fill}\r\n`,
+    ));
+  }
+  expect(resident() - start).toBeLessThan(MOST_GROWTH_MB);
+}, LIMIT_MS);
+
 test("memory did not grow", () => {
   const grown = resident() - warm;
   console.log(`memory: ${grown.toFixed(0)} MB more than after the messages`);
