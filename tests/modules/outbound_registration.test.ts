@@ -135,6 +135,37 @@ test("423 raises the expiration, before and after the challenge", async () => {
   expect(running.told("registration.status").at(-1)).toMatchObject({ status: "Rejected", cause: "423 x" });
 });
 
+test("a registrar that never has enough, or sends us round and round, is a failure and no flood", async () => {
+  const greedy = await provider({ expiration: 60, retryInterval: "60s" });
+  await greedy.running.advance(2000);
+  for (let i = 0; i < 20; i++) await greedy.answer(423, `Min-Expires: ${100 + i}`);
+  expect(greedy.asked()).toHaveLength(6);
+  expect(greedy.statuses()).toEqual(["Rejected"]);
+
+  const dizzy = await provider({ expiration: 60 });
+  await dizzy.running.advance(2000);
+  for (let i = 0; i < 20; i++) {
+    await dizzy.answer(302, `Contact: <sip:n${i}@${REGISTRAR}>`);
+    await dizzy.answer(423, `Min-Expires: ${100 + i}`);
+  }
+  expect(dizzy.asked().length).toBeLessThanOrEqual(6);
+  expect(dizzy.statuses()).toEqual(["Rejected"]);
+});
+
+test("the largest numbers a registrar can say are waited for", async () => {
+  const granted = await provider();
+  await granted.running.advance(2000);
+  await granted.answer(200, `Contact: ${contactOf(granted.asked()[0])};expires=4294967295`);
+  await granted.running.advance(86_400_000);
+  expect([granted.asked().length, granted.statuses()]).toEqual([1, ["Registered"]]);
+
+  const later = await provider();
+  await later.running.advance(2000);
+  await later.answer(503, "Retry-After: 99999999999");
+  await later.running.advance(86_400_000);
+  expect([later.asked().length, later.statuses()]).toEqual([1, ["Rejected"]]);
+});
+
 test("503 of the first SRV target goes to the second at once", async () => {
   const { running, peer } = await provider({ serverUri: null });
   const { names } = running.universe;
@@ -180,6 +211,17 @@ test("gives up after maxRetries; a command revives it", async () => {
   expect(await route.run({ params: { id: "itsp" }, query: {}, body: undefined })).toMatchObject({ status: 202 });
   await running.advance(100);
   expect(asked()).toHaveLength(4);
+});
+
+test("a registrar that never answers is tried again, and does not hold the end up for long", async () => {
+  const { running, asked, statuses } = await provider({ retryInterval: "60s" });
+  await running.advance(2000 + 32_000);
+  expect(running.told("registration.status").at(-1)).toMatchObject({ status: "Rejected", cause: "no answer" });
+  await running.advance(67_000);
+  expect([asked().length, statuses()]).toEqual([2, ["Rejected"]]);
+  const stopping = running.kernel.stop();
+  await running.advance(6000);
+  await stopping;
 });
 
 test("403 is final, or tried again in the interval for it", async () => {

@@ -24,28 +24,46 @@ export interface Answer {
   readonly response: SipResponse | undefined;
 }
 
-/** `retries`: failures in a row so far; `asked`: the expiration of the request; `moved`, `agreed`: it was that already. */
+/** What came before in this attempt. */
+export interface Attempt {
+  /** Failures in a row so far. */
+  readonly retries: number;
+  /** Expiration of the request. */
+  readonly asked: number;
+  /** It was redirected already, or answered 494. */
+  readonly moved: boolean;
+  readonly agreed: boolean;
+  /** May it be sent again at once? */
+  readonly mayRepeat: boolean;
+}
+
 export function outcomeOf(
   { status, response }: Answer,
   values: RegistrationValues,
-  state: { readonly retries: number; readonly asked: number; readonly moved: boolean; readonly agreed: boolean },
+  state: Attempt,
 ): Outcome {
   if (status < 300) return { kind: "registered" };
-  if (status === 423) {
-    const floor = response?.headers.get("Min-Expires") ?? NO_MIN_EXPIRES;
-    if (floor > state.asked) return { kind: "longer", expiration: floor };
-  }
-  if (status === 494 && !state.agreed && response?.headers.has("Security-Server")) return { kind: "agreed" };
-  const contact = response?.headers.get("Contact");
-  if ((status === 301 || status === 302) && !state.moved && contact && !contact.star) {
-    return { kind: "moved", to: contact.uri };
-  }
+  const again = state.mayRepeat ? repeatOf(status, response, state) : undefined;
+  if (again) return again;
   const wait = response?.headers.get("Retry-After");
   if (wait !== undefined) return { kind: "retry", seconds: wait, counted: false };
   const interval = intervalFor(status, values);
   if (interval === 0 || state.retries >= values.maxRetries) return { kind: "rejected" };
   const grown = values.retryBackoff === "exponential" ? interval * 2 ** Math.min(state.retries, 20) : interval;
   return { kind: "retry", seconds: Math.max(interval, Math.min(grown, LONGEST_BACKOFF)), counted: true };
+}
+
+/** Answers that say how to ask again at once. */
+function repeatOf(status: number, response: SipResponse | undefined, state: Attempt): Outcome | undefined {
+  if (status === 423) {
+    const floor = response?.headers.get("Min-Expires") ?? NO_MIN_EXPIRES;
+    return floor > state.asked ? { kind: "longer", expiration: floor } : undefined;
+  }
+  if (status === 494) {
+    return !state.agreed && response?.headers.has("Security-Server") ? { kind: "agreed" } : undefined;
+  }
+  const contact = status === 301 || status === 302 ? response?.headers.get("Contact") : undefined;
+  return contact && !contact.star && !state.moved ? { kind: "moved", to: contact.uri } : undefined;
 }
 
 /** 0: such a failure is final. */

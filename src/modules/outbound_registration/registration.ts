@@ -10,6 +10,7 @@ import { type Answer, granted, type Outcome, outcomeOf, refreshAfter } from "./o
 
 const LINE_LETTERS = 7;
 const JITTER = 0.1; // of a retry interval, either way
+const MOST_REPEATS = 5; // at once, in one attempt: a registrar that never has enough is a failure
 
 export type Status = "Registered" | "Unregistered" | "Rejected";
 
@@ -37,7 +38,9 @@ export class Registration {
   #expiration: number;
   #retries = 0;
   #busy = false;
-  #agreed = false; // this attempt was answered 494 already
+  #repeats = 0; // of this attempt, because the answer said how
+  #agreed = false; // one of them answered a 494
+  #moved = false; // or followed a 301 or 302
   #registerNext = false;
   #wanted: "register" | "unregister" | "nothing" = "nothing";
   #timer: Timer | undefined;
@@ -123,10 +126,15 @@ export class Registration {
     this.#cancel();
     if (wanted === "nothing") return;
     this.#busy = true;
-    this.#agreed = false;
-    this.#attempt(wanted === "register" ? this.#expiration : 0, undefined).catch((error: unknown) => {
+    this.#agreed = this.#moved = false;
+    this.#repeats = 0;
+    this.#try(wanted === "register" ? this.#expiration : 0, undefined);
+  }
+
+  #try(expires: number, target: Uri | undefined): void {
+    this.#attempt(expires, target).catch((error: unknown) => {
       this.host.fault(error);
-      this.#settle({ status: 500, response: undefined }, 0, false);
+      this.#settle({ status: 500, response: undefined }, expires);
     });
   }
 
@@ -148,18 +156,18 @@ export class Registration {
     const server = target ?? parseUri(this.values.serverUri);
     const proxy = this.values.outboundProxy === undefined ? undefined : parseUri(bare(this.values.outboundProxy));
     const [towards] = server ? await stack.resolve(proxy ?? server, this.#sender) : [];
-    if (!server || !towards) return this.#settle({ status: 503, response: undefined }, expires, target !== undefined);
+    if (!server || !towards) return this.#settle({ status: 503, response: undefined }, expires);
     const contact = this.#contactFor(stack.localContact(towards, this.values.contactUser));
     this.#contact = contact;
     const sent = stack.send(this.#request(server, contact, expires), this.#sender, {
       response: (response, flow) => {
         if (response.status < 200) return;
         this.#cseq = sent.transaction?.request.headers.get("CSeq")?.number ?? this.#cseq;
-        this.#settle({ status: response.status, response }, expires, target !== undefined, flow);
+        this.#settle({ status: response.status, response }, expires, flow);
       },
       failed: (why) => {
         this.#cseq = sent.transaction?.request.headers.get("CSeq")?.number ?? this.#cseq;
-        this.#settle({ status: why === "timeout" ? 408 : 503, response: undefined }, expires, target !== undefined);
+        this.#settle({ status: why === "timeout" ? 408 : 503, response: undefined }, expires);
       },
     });
   }
@@ -193,10 +201,16 @@ export class Registration {
   }
 
   /** The answer to the one request on its way. */
-  #settle(answer: Answer, asked: number, moved: boolean, flow?: Flow): void {
+  #settle(answer: Answer, asked: number, flow?: Flow): void {
     this.lastStatus = answer.status;
     this.host.answered(answer.status);
-    const outcome = outcomeOf(answer, this.values, { retries: this.#retries, asked, moved, agreed: this.#agreed });
+    const outcome = outcomeOf(answer, this.values, {
+      retries: this.#retries,
+      asked,
+      moved: this.#moved,
+      agreed: this.#agreed,
+      mayRepeat: this.#repeats < MOST_REPEATS,
+    });
     if (asked > 0 && this.#wanted !== "unregister" && this.#again(outcome)) return;
     this.#busy = false;
     if (asked === 0) {
@@ -213,12 +227,11 @@ export class Registration {
   /** Asks once more at once where the answer says how. */
   #again(outcome: Outcome): boolean {
     if (outcome.kind !== "longer" && outcome.kind !== "moved" && outcome.kind !== "agreed") return false;
-    if (outcome.kind === "agreed") this.#agreed = true;
+    this.#repeats++;
+    this.#agreed ||= outcome.kind === "agreed";
+    this.#moved ||= outcome.kind === "moved";
     if (outcome.kind === "longer") this.#expiration = outcome.expiration;
-    this.#attempt(this.#expiration, outcome.kind === "moved" ? outcome.to : undefined).catch((error: unknown) => {
-      this.host.fault(error);
-      this.#settle({ status: 500, response: undefined }, this.#expiration, true);
-    });
+    this.#try(this.#expiration, outcome.kind === "moved" ? outcome.to : undefined);
     return true;
   }
 
