@@ -160,6 +160,18 @@ test("a collector that is away costs a counter and one line in ten seconds", asy
   expect(running.log.filter(({ module }) => module === "hep")).toHaveLength(1);
 });
 
+test("a name that nobody knows yet does not hold the start up, and is looked up again each minute", async () => {
+  const { running, packets } = await mirrored({ captureAddress: "homer.example.org:9060" });
+  const peer = await running.peer();
+  await peer.ask(options(7));
+  expect([packets.length, running.counter("hep.dropped")]).toEqual([0, 2]);
+  running.universe.names.address("homer.example.org", "192.0.2.50");
+  await running.advance(60_000);
+  await peer.ask(options(8));
+  await running.advance(10);
+  expect(packets.length).toBe(2);
+});
+
 test("switched off nothing is sent", async () => {
   const off = await mirrored({ enabled: false });
   await (await off.running.peer()).ask(options(5));

@@ -28,16 +28,21 @@ export class Collector {
     return this.#to ? `${this.#to.host}:${this.#to.port}` : "";
   }
 
-  /** Looks the name up and opens the socket; tries again later where that fails. */
-  async open(): Promise<void> {
-    const { network, after } = this.around.world;
+  /** Looks the name up and opens the socket; tries again later where that fails. Nobody waits for it. */
+  open(): void {
+    this.#open().catch((error: unknown) => {
+      this.#complain(error instanceof Error ? error.message : String(error));
+      this.around.world.after(AGAIN_MS, () => this.open());
+    });
+  }
+
+  async #open(): Promise<void> {
     const to = await this.#lookUp();
-    if (!to) {
-      this.#complain(`${this.address} was not found`);
-      after(AGAIN_MS, () => void this.open());
-      return;
-    }
-    this.#socket = await network.bindDatagram({ host: to.host.includes(":") ? "::" : "0.0.0.0", port: 0 }, {
+    if (!to) throw new Error("the name was not found");
+    this.#socket = await this.around.world.network.bindDatagram({
+      host: to.host.includes(":") ? "::" : "0.0.0.0",
+      port: 0,
+    }, {
       received: () => {}, // a collector says nothing
       unreachable: () => this.#complain("nobody listens there"),
     });

@@ -33,10 +33,10 @@ export default defineModule({
   replaces: "res_hep_pjsip",
   requires: ["core"],
   options,
-  async setup(ctx) {
+  setup(ctx) {
     if (!ctx.options.enabled) return;
     const collector = new Collector(ctx.options.captureAddress, ctx);
-    await collector.open();
+    collector.open();
     const names = ctx.options.uuidType === "channel" ? channelNames(ctx) : undefined;
     const identity = { password: ctx.options.capturePassword, name: ctx.options.captureName };
     const mirrored = (observation: Observation) => {
