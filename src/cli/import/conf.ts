@@ -42,12 +42,14 @@ interface OpenSection {
 }
 
 const MAX_INCLUDE_DEPTH = 16;
+const MAX_FILES = 1000; // read for one file with all that it includes
 
 /** Reads `name` and all that it includes. A missing file has no sections. */
 export function readConf(name: string, source: ConfSource): ConfFile {
   const sections: OpenSection[] = [];
   const latest = new Map<string, OpenSection>(); // by name
   const remarks: ConfRemark[] = [];
+  let files = 0;
   let current: OpenSection | undefined;
 
   function open(header: RegExpMatchArray, file: string, line: number): void {
@@ -121,6 +123,10 @@ export function readConf(name: string, source: ConfSource): ConfFile {
       remarks.push({ file, line, text: `#include of ${target} is nested deeper than ${MAX_INCLUDE_DEPTH}` });
       return;
     }
+    if (files >= MAX_FILES) {
+      remarks.push({ file, line, text: `#include of ${target}: more than ${MAX_FILES} files are included` });
+      return;
+    }
     const found = source(target);
     if (found.length === 0 && word === "include") {
       remarks.push({ file, line, text: `#include of ${target}: no such file` });
@@ -129,6 +135,7 @@ export function readConf(name: string, source: ConfSource): ConfFile {
   }
 
   function read(text: string, file: string, depth: number): void {
+    files++;
     const strip = commentStripper();
     text.split(/\r?\n/).forEach((raw, index) => {
       const line = strip(raw).trim();

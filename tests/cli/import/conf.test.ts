@@ -41,6 +41,12 @@ test("a file that includes itself ends", () => {
   expect(conf.remarks.at(-1)?.text).toContain("nested deeper");
 });
 
+test("a file that includes itself several times does not multiply for ever", () => {
+  const conf = read({ "main.conf": `[a]\nx=1\n${"#include main.conf\n".repeat(20)}` });
+  expect(conf.sections.length).toBe(1000);
+  expect(conf.remarks.some(({ text }) => text.includes("more than 1000 files"))).toBe(true);
+});
+
 test("+= appends to the value before", () => {
   expect(values({ "main.conf": "[a]\nx=1\nx += ,2\n" })).toEqual([["a", ["x=1,2"]]]);
 });
