@@ -213,6 +213,19 @@ for (const io of IOS) {
     expect(await Promise.all(tones)).toEqual([false, false]);
   });
 
+  on("a stream whose configuration is refused is closed, and its neighbour goes on", async () => {
+    const media = await planeOf(io);
+    const { peer, stream } = await leg(media);
+    const other = await leg(media);
+    const closed = eventOf(stream, "closed");
+    await stream.configure(config(peer.local, { codec: { ...PCMA, payloadType: 300 } }));
+    expect((await closed).why).toContain("codec PCMA");
+    expect(String(await reason(stream.stats()))).toContain("closed");
+    expect(await stream.close()).toBeUndefined();
+    expect(media.counts.streams).toBe(1);
+    expect(await other.stream.close()).toMatchObject({ packetsReceived: 0 });
+  });
+
   on("silence is told", async () => {
     const media = await planeOf(io);
     const { stream } = await leg(media, { timeoutSeconds: 1 });

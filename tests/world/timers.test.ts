@@ -1,4 +1,4 @@
-import { expect, test } from "bun:test";
+import { expect, spyOn, test } from "bun:test";
 import { TimerWheel } from "../../src/world/timers.ts";
 import type { Timer } from "../../src/world/world.ts";
 import { seededRandom } from "../virtual_world.ts";
@@ -91,4 +91,19 @@ test("nothing keeps the machine awake when the last timer is cancelled", () => {
   expect(machine.armed).toBe(true);
   timer.cancel();
   expect(machine.armed).toBe(false);
+});
+
+test("a timer that throws is reported, and those behind it fire", () => {
+  const machine = new Machine();
+  const reported = spyOn(globalThis, "reportError").mockImplementation(() => {});
+  let fired = 0;
+  machine.wheel.after(10, () => {
+    throw new Error("mine");
+  });
+  machine.wheel.after(10, () => fired++);
+  machine.wheel.after(2000, () => fired++);
+  machine.advance(3000);
+  expect(fired).toBe(2);
+  expect(String(reported.mock.calls[0]?.[0])).toContain("mine");
+  reported.mockRestore();
 });
