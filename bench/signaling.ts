@@ -3,7 +3,8 @@
 import { catalog } from "../src/catalog.ts";
 import { engine as dialplan } from "../src/dialplan/engine.ts";
 import { bootKernel, offer } from "../src/kernel/kernel.ts";
-import { dialplanEngine, media } from "../src/kernel/services.ts";
+import { media } from "../src/kernel/services.ts";
+import { dialplanEngine } from "../src/kernel/dialplan.ts";
 import { MemoryStore } from "../src/store/memory_store.ts";
 import type { DatagramListener } from "../src/world/world.ts";
 import { manifest } from "../tests/interop/manifest.ts";

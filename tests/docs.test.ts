@@ -10,7 +10,7 @@ import { ConfigError } from "../src/kernel/errors.ts";
 import { ExternalModules } from "../src/kernel/external.ts";
 import { readJsonc } from "../src/kernel/jsonc.ts";
 import { checkManifest, offer } from "../src/kernel/kernel.ts";
-import { dialplanEngine } from "../src/kernel/services.ts";
+import { dialplanEngine } from "../src/kernel/dialplan.ts";
 import { realWorld } from "../src/world/real_world.ts";
 
 const root = resolve(import.meta.dir, "..");

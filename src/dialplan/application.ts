@@ -1,6 +1,7 @@
 import type { AudioClip } from "../kernel/media.ts";
-import type { AppCall, AppOutcome, Channel, DialplanHost } from "../kernel/services.ts";
-import { DialplanError } from "../kernel/services.ts";
+import type { Channel } from "../kernel/services.ts";
+import type { AppCall, AppOutcome, DialplanHost } from "../kernel/dialplan.ts";
+import { DialplanError } from "../kernel/dialplan.ts";
 
 /** An application of ours: what other modules offer has only a name, a summary and `run`. */
 export interface Application {

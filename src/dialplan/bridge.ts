@@ -1,4 +1,5 @@
-import type { Channel, ChannelEvent, DialplanHost } from "../kernel/services.ts";
+import type { Channel, ChannelEvent } from "../kernel/services.ts";
+import type { DialplanHost } from "../kernel/dialplan.ts";
 import { beside, type Sounds } from "./application.ts";
 
 /** What a bridge does when one side holds the other. */

@@ -1,6 +1,6 @@
 import { suggestion } from "../kernel/nearest.ts";
 import type { OptionFault } from "../kernel/module.ts";
-import type { DialplanOptions, DialplanTarget } from "../kernel/services.ts";
+import type { DialplanOptions, DialplanTarget } from "../kernel/dialplan.ts";
 import type { Application } from "./application.ts";
 import { readBranches, readTarget } from "./apps/flow.ts";
 import { type Context, Contexts, type Extension, placeOf } from "./contexts.ts";

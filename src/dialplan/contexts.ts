@@ -1,4 +1,4 @@
-import type { DialplanContext } from "../kernel/services.ts";
+import type { DialplanContext } from "../kernel/dialplan.ts";
 import type { OptionFault } from "../kernel/module.ts";
 import { comparePatterns, isPattern, matchPattern, parsePattern, type Pattern } from "./pattern.ts";
 import { parseStep, type Step } from "./step.ts";

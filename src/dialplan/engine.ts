@@ -1,15 +1,15 @@
 import type { OptionFault } from "../kernel/module.ts";
+import type { Channel } from "../kernel/services.ts";
 import type {
   App,
-  Channel,
   Dialplan,
   DialplanEngine,
   DialplanFunction,
   DialplanHost,
   DialplanOptions,
   DialplanPlace,
-} from "../kernel/services.ts";
-import { DialplanError } from "../kernel/services.ts";
+} from "../kernel/dialplan.ts";
+import { DialplanError } from "../kernel/dialplan.ts";
 import type { Application, Tools } from "./application.ts";
 import { audioApps } from "./apps/audio.ts";
 import { callApps } from "./apps/call.ts";

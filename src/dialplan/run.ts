@@ -1,5 +1,6 @@
-import type { App, AppOutcome, Channel, DialplanHost, DialplanPlace, DialplanTarget } from "../kernel/services.ts";
-import { DialplanError } from "../kernel/services.ts";
+import type { Channel } from "../kernel/services.ts";
+import type { App, AppOutcome, DialplanHost, DialplanPlace, DialplanTarget } from "../kernel/dialplan.ts";
+import { DialplanError } from "../kernel/dialplan.ts";
 import { orAborted } from "./application.ts";
 import type { Contexts, Extension, Found } from "./contexts.ts";
 import { expand, type Scope } from "./template.ts";

@@ -1,5 +1,5 @@
 import type { AudioClip } from "../kernel/media.ts";
-import { DialplanError, type DialplanHost } from "../kernel/services.ts";
+import { DialplanError, type DialplanHost } from "../kernel/dialplan.ts";
 import type { Sounds } from "./application.ts";
 import { readClip } from "./clip.ts";
 

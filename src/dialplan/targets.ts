@@ -1,6 +1,7 @@
 // What `dial` is given, resolved into legs: an endpoint, where it is reached, and over which connection.
 import type { Endpoint } from "../kernel/endpoint.ts";
-import { type Contact, type DialplanHost, locations, type OriginateOptions, stack } from "../kernel/services.ts";
+import { type Contact, locations, type OriginateOptions, stack } from "../kernel/services.ts";
+import { type DialplanHost } from "../kernel/dialplan.ts";
 import { parseUri, type Uri } from "../sip/message/uri.ts";
 
 export type Leg = Pick<OriginateOptions, "endpoint" | "uri" | "flow" | "path">;

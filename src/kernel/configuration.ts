@@ -8,7 +8,7 @@ import type { CheckContext, FieldSchemas, ModuleDefinition, OptionsSchema } from
 import { suggestion } from "./nearest.ts";
 import type { ConfigObject } from "./objects.ts";
 import { isSecretAt, referencesIn } from "./schema_walk.ts";
-import type { ServiceToken } from "./services.ts";
+import type { ServiceToken } from "./token.ts";
 import type { ObjectNode } from "./templates.ts";
 import { expandTexts, textFrom, type TextSources } from "./text_sources.ts";
 import { type AnySchema, entriesOf, validate } from "./validation.ts";

@@ -8,7 +8,8 @@ import { type LogRecord, moduleLogger } from "./log.ts";
 import type { MetricsRegistry } from "./metrics.ts";
 import type { ObjectTable } from "./object_table.ts";
 import type { ServiceTable } from "./service_table.ts";
-import { dialplan, sessions } from "./services.ts";
+import { sessions } from "./services.ts";
+import { dialplan } from "./dialplan.ts";
 import type { StageTable } from "./stage_table.ts";
 import type { Store } from "./store.ts";
 

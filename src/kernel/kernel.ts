@@ -30,9 +30,9 @@ import {
   type Lifecycle,
   lifecycle,
   type ModuleState,
-  type ServiceToken,
   stages,
 } from "./services.ts";
+import { type ServiceToken } from "./token.ts";
 import { StageTable } from "./stage_table.ts";
 import type { Store } from "./store.ts";
 

@@ -6,7 +6,9 @@ import type { HttpRoutes } from "./http.ts";
 import type { Logger } from "./log.ts";
 import type { ObjectStore } from "./objects.ts";
 import type { Metrics } from "./metrics.ts";
-import type { Dialplan, ServiceToken, Sessions } from "./services.ts";
+import type { Sessions } from "./services.ts";
+import type { Dialplan } from "./dialplan.ts";
+import type { ServiceToken } from "./token.ts";
 import type { InboundHandler, InboundStage, Observer, OutboundHandler, OutboundStage } from "./stages.ts";
 import type { Store } from "./store.ts";
 

@@ -1,5 +1,5 @@
 import type { LoadedModule } from "./loaded_module.ts";
-import type { ServiceToken } from "./services.ts";
+import type { ServiceToken } from "./token.ts";
 import type { ServiceUser } from "./module.ts";
 
 interface Provided {

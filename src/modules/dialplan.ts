@@ -1,14 +1,14 @@
 import * as v from "valibot";
 import { type CheckContext, defineModule } from "../kernel/module.ts";
 import { bool, integer } from "../kernel/schema.ts";
+import { hostWorld } from "../kernel/services.ts";
 import {
   dialplan,
   type DialplanContext,
   dialplanEngine,
   type DialplanHost,
   type DialplanOptions,
-  hostWorld,
-} from "../kernel/services.ts";
+} from "../kernel/dialplan.ts";
 
 const step = v.pipe(v.string(), v.minLength(1), v.maxLength(4096));
 const steps = v.union([step, v.pipe(v.array(step), v.minLength(1), v.maxLength(1000))]);

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { Contexts } from "../../src/dialplan/contexts.ts";
 import { engine } from "../../src/dialplan/engine.ts";
-import type { DialplanContext, DialplanGeneral } from "../../src/kernel/services.ts";
+import type { DialplanContext, DialplanGeneral } from "../../src/kernel/dialplan.ts";
 
 type Extensions = Record<string, string | readonly string[]>;
 const context = (extensions: Extensions, include: readonly string[] = []): DialplanContext => ({

@@ -6,7 +6,7 @@ import { engine } from "../../src/dialplan/engine.ts";
 import { ConfigError } from "../../src/kernel/errors.ts";
 import { readJsonc } from "../../src/kernel/jsonc.ts";
 import { checkManifest, offer } from "../../src/kernel/kernel.ts";
-import { dialplanEngine } from "../../src/kernel/services.ts";
+import { dialplanEngine } from "../../src/kernel/dialplan.ts";
 import { readDescription } from "../../src/sdp/text.ts";
 import { Framing } from "../../src/sip/message/framing.ts";
 import { manifest } from "../interop/manifest.ts";

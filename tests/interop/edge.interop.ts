@@ -1,10 +1,10 @@
 // Kamailio as an edge proxy: a phone registers through it, and calls to the phone go back through it (RFC 3327).
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { join } from "node:path";
 import { ADDRESS, manifest, PASSWORD } from "./manifest.ts";
 import { Kamailio } from "./peers/kamailio.ts";
 import { Sipp } from "./peers/sipp.ts";
 import { Server } from "./server.ts";
+import { scenario, trunkCall } from "./trunk_call.ts";
 
 const PORT = 15196;
 const PHONE = 15197;
@@ -22,7 +22,6 @@ request_route {
   t_relay();
 }
 `;
-const scenario = (name: string) => join(import.meta.dir, "scenarios", `${name}.xml`);
 
 let kamailio: Kamailio;
 let server: Server;
@@ -50,18 +49,6 @@ test("a phone behind an edge proxy registers and is called through it", async ()
   await phone.succeeded();
   const contacts = await (await server.api("/api/v1/contacts?aor=alice")).json() as { path: string[] }[];
   expect(contacts[0]?.path).toEqual([`<sip:127.0.0.1:${PORT};lr>`]);
-  const uas = await Sipp.start({ scenario: scenario("uas"), port: PHONE, calls: 1, mediaPort: 18200 });
-  const uac = await Sipp.start({
-    scenario: scenario("uac"),
-    remote: ADDRESS,
-    port: 15180,
-    calls: 1,
-    mediaPort: 18100,
-    keys: { caller: "trunk" },
-    user: "alice",
-    timeoutSeconds: 20,
-  });
-  await uac.succeeded();
-  await uas.succeeded();
+  await trunkCall("alice", PHONE);
   expect(kamailio.peer.output).toContain(`relayed INVITE to sip:alice@127.0.0.1:${PHONE}`);
 }, 60_000);

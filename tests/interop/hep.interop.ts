@@ -1,14 +1,13 @@
 // sngrep as the capture server: what it decodes and saves is the same SIP that tshark saw on the wire.
 import { expect, test } from "bun:test";
 import { join } from "node:path";
-import { ADDRESS, manifest, SIP } from "./manifest.ts";
+import { manifest, SIP } from "./manifest.ts";
 import { Peer } from "./peers/process.ts";
-import { Sipp } from "./peers/sipp.ts";
 import { Capture } from "./peers/tshark.ts";
 import { Server } from "./server.ts";
+import { trunkCall } from "./trunk_call.ts";
 
 const COLLECTOR = 19060;
-const scenario = (name: string) => join(import.meta.dir, "scenarios", `${name}.xml`);
 
 test("a call as HEP: every message with its addresses and ports", async () => {
   const capture = await Capture.start(`udp port ${SIP}`);
@@ -17,19 +16,7 @@ test("a call as HEP: every message with its addresses and ports", async () => {
     env: { TERM: "dumb" },
   });
   const server = await Server.start(manifest({ hep: { captureAddress: `127.0.0.1:${COLLECTOR}`, captureId: 2001 } }));
-  const uas = await Sipp.start({ scenario: scenario("uas"), port: 15190, calls: 1, mediaPort: 18200 });
-  const uac = await Sipp.start({
-    scenario: scenario("uac"),
-    remote: ADDRESS,
-    port: 15180,
-    calls: 1,
-    mediaPort: 18100,
-    keys: { caller: "trunk" },
-    user: "91",
-    timeoutSeconds: 20,
-  });
-  await uac.succeeded();
-  await uas.succeeded();
+  await trunkCall("91", 15190);
   await capture.stop();
   await server.stop();
   await sngrep.stop();

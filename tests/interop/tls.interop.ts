@@ -65,6 +65,12 @@ const OPTIONS =
   "OPTIONS sip:127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/TLS 127.0.0.1:9;branch=z9hG4bKtls\r\nFrom: <sip:x@y>;tag=1\r\n" +
   "To: <sip:127.0.0.1>\r\nCall-ID: tls\r\nCSeq: 1 OPTIONS\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n";
 
+/** What a client shows to be this name. */
+const shownAs = async (name: string) => ({
+  cert: await Bun.file(file(`${name}.crt`)).text(),
+  key: await Bun.file(file(`${name}.key`)).text(),
+});
+
 /** What comes back for an OPTIONS over this connection. */
 function ask(socket: TLSSocket): Promise<string> {
   return new Promise((resolve, reject) => {
@@ -119,15 +125,9 @@ test("openssl verifies the certificate, and gets another by its name", async () 
 }, 30_000);
 
 test("a client certificate is required where it says so, and the lowest version is kept", async () => {
-  const withCertificate = {
-    cert: await Bun.file(file("phone.crt")).text(),
-    key: await Bun.file(file("phone.key")).text(),
-  };
+  const withCertificate = await shownAs("phone");
   expect(await ask(await open(STRICT, withCertificate))).toStartWith("SIP/2.0 ");
-  const forged = {
-    cert: await Bun.file(file("stranger.crt")).text(),
-    key: await Bun.file(file("stranger.key")).text(),
-  };
+  const forged = await shownAs("stranger");
   for (const more of [{}, forged]) {
     const answer = await open(STRICT, more).then(ask).catch(() => "refused");
     expect(answer).toBe("refused");
@@ -137,10 +137,7 @@ test("a client certificate is required where it says so, and the lowest version 
 }, 30_000);
 
 test("where certificates are only verified, none is enough but a forged one is not", async () => {
-  const forged = {
-    cert: await Bun.file(file("stranger.crt")).text(),
-    key: await Bun.file(file("stranger.key")).text(),
-  };
+  const forged = await shownAs("stranger");
   expect(await ask(await open(ASKED))).toStartWith("SIP/2.0 ");
   expect(await open(ASKED, forged).then(ask).catch(() => "refused")).toBe("refused");
 }, 30_000);

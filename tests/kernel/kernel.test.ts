@@ -4,7 +4,7 @@ import type { AnyModule } from "../../src/kernel/configuration.ts";
 import { ConfigError } from "../../src/kernel/errors.ts";
 import { bootKernel, type KernelOptions } from "../../src/kernel/kernel.ts";
 import { defineModule } from "../../src/kernel/module.ts";
-import type { ServiceToken } from "../../src/kernel/services.ts";
+import type { ServiceToken } from "../../src/kernel/token.ts";
 import { VirtualUniverse } from "../virtual_world.ts";
 
 interface Counter {

@@ -1,46 +1,25 @@
 import { expect, test } from "bun:test";
-import * as v from "valibot";
-import { defineModule } from "../../src/kernel/module.ts";
-import { stack } from "../../src/kernel/services.ts";
 import { type DigestAlgorithm, digestResponse, userDigest } from "../../src/sip/digest.ts";
 import { parseAuthValue } from "../../src/sip/message/auth_value.ts";
-import { headerList } from "../../src/sip/message/header_list.ts";
-import type { SipResponse } from "../../src/sip/message/message.ts";
-import { sipUri } from "../../src/sip/message/uri.ts";
+import { sender } from "../sender.ts";
 import { headerOf, type Peer, server, type WireServer } from "../wire.ts";
 
 const outcomes: (string | number)[] = [];
 
-/** Sends a MESSAGE to the trunk when its start is over, and notes what becomes of it. */
-const sender = defineModule({
-  name: "sender",
-  summary: "sends for a test",
-  requires: ["core"],
-  options: v.object({}),
-  setup(ctx) {
-    const sip = ctx.use(stack);
-    ctx.world.after(10, () => {
-      const headers = headerList([
-        ["From", "<sip:us@192.0.2.4>;tag=f1"],
-        ["To", "<sip:them@192.0.2.9>"],
-        ["Call-ID", "1@192.0.2.4"],
-        ["CSeq", "5 MESSAGE"],
-        ["Content-Type", "text/plain"],
-      ]);
-      const request = {
-        kind: "request",
-        method: "MESSAGE",
-        uri: sipUri("them", "192.0.2.9"),
-        headers,
-        body: Buffer.from("hi"),
-      } as const;
-      sip.send(request, ctx.objects.endpoint("trunk"), {
-        response: (response: SipResponse) => void outcomes.push(response.status),
-        failed: (why) => void outcomes.push(why),
-      });
-    });
-  },
-});
+/** Sends a MESSAGE to the trunk, and notes what becomes of it. */
+const { module: sending, send } = sender((outcome) => outcomes.push(outcome));
+const message = {
+  method: "MESSAGE",
+  uri: "sip:them@192.0.2.9",
+  headers: [
+    ["From", "<sip:us@192.0.2.4>;tag=f1"],
+    ["To", "<sip:them@192.0.2.9>"],
+    ["Call-ID", "1@192.0.2.4"],
+    ["CSeq", "5 MESSAGE"],
+    ["Content-Type", "text/plain"],
+  ],
+  body: Buffer.from("hi"),
+} as const;
 
 interface Trunk {
   readonly running: WireServer;
@@ -66,8 +45,9 @@ async function trunk(
     authenticator_digest: {},
     outbound_authenticator_digest: {},
     sender: {},
-  }, [sender]);
+  }, [sending]);
   const peer = await running.peer();
+  send(message, "trunk");
   await running.advance(50);
   const asked = () => peer.heard.filter((message) => message.startsWith("MESSAGE "));
   const answer = async (status: number, ...challenges: string[]) => {

@@ -1,35 +1,19 @@
 import { expect, test } from "bun:test";
-import * as v from "valibot";
-import { defineModule } from "../../src/kernel/module.ts";
-import { stack } from "../../src/kernel/services.ts";
-import { headerList } from "../../src/sip/message/header_list.ts";
-import { parseUri } from "../../src/sip/message/uri.ts";
+import { sender } from "../sender.ts";
 import { headerOf, type Peer, server, statusOf, type WireServer } from "../wire.ts";
 
-/** Sends a MESSAGE to a URI on behalf of alice when `say` is called. */
-let say: (uri: string, ...lines: readonly (readonly [string, string])[]) => void = () => {};
-const sender = defineModule({
-  name: "sender",
-  summary: "sends for a test",
-  requires: ["core"],
-  options: v.object({}),
-  setup(ctx) {
-    const sip = ctx.use(stack);
-    say = (text, ...lines) => {
-      const uri = parseUri(text);
-      if (!uri) throw new Error(`${text} is no URI`);
-      const headers = headerList([
-        ...lines,
-        ["From", "<sip:us@192.0.2.4>;tag=f1"],
-        ["To", `<${text}>`],
-        ["Call-ID", ctx.world.random.token(8)],
-        ["CSeq", "5 MESSAGE"],
-      ]);
-      const request = { kind: "request", method: "MESSAGE", uri, headers, body: new Uint8Array(0) } as const;
-      sip.send(request, ctx.objects.endpoint("alice"), { response: () => {}, failed: () => {} });
-    };
-  },
-});
+const { module: sending, send } = sender();
+/** Sends a MESSAGE to a URI on behalf of alice. */
+function say(uri: string, ...lines: readonly (readonly [string, string])[]): void {
+  const headers = [
+    ...lines,
+    ["From", "<sip:us@192.0.2.4>;tag=f1"],
+    ["To", `<${uri}>`],
+    ["Call-ID", `${uri} ${lines.length}`.replaceAll(" ", "-")],
+    ["CSeq", "5 MESSAGE"],
+  ] as const;
+  send({ method: "MESSAGE", uri, headers }, "alice");
+}
 
 async function edge(aor: Readonly<Record<string, unknown>>, endpoint: Readonly<Record<string, unknown>> = {}) {
   const running: WireServer = await server({
@@ -42,7 +26,7 @@ async function edge(aor: Readonly<Record<string, unknown>>, endpoint: Readonly<R
     registrar: {},
     path: {},
     sender: {},
-  }, [sender]);
+  }, [sending]);
   return { running, first: await running.peer("192.0.2.9"), second: await running.peer("192.0.2.20") };
 }
 

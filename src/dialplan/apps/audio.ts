@@ -1,5 +1,5 @@
 import type { Channel } from "../../kernel/services.ts";
-import { DialplanError } from "../../kernel/services.ts";
+import { DialplanError } from "../../kernel/dialplan.ts";
 import {
   aborted,
   type Application,

@@ -1,5 +1,5 @@
 import type { Indication } from "../../kernel/services.ts";
-import { DialplanError } from "../../kernel/services.ts";
+import { DialplanError } from "../../kernel/dialplan.ts";
 import { aborted, type Application, checkDuration, readDuration, sleep } from "../application.ts";
 
 /** Q.850 causes by the names an operator knows. */

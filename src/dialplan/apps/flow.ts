@@ -1,5 +1,5 @@
-import type { AppCall, DialplanTarget } from "../../kernel/services.ts";
-import { DialplanError } from "../../kernel/services.ts";
+import type { AppCall, DialplanTarget } from "../../kernel/dialplan.ts";
+import { DialplanError } from "../../kernel/dialplan.ts";
 import { type Application, checkDuration, readDuration, sleep, type Tools } from "../application.ts";
 import { isTrue } from "../expression.ts";
 import { splitArguments } from "../template.ts";

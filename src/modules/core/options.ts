@@ -1,4 +1,4 @@
-import { dialplan } from "../../kernel/services.ts";
+import { dialplan } from "../../kernel/dialplan.ts";
 import type { InboundContext } from "../../kernel/stages.ts";
 import type { SipResponse } from "../../sip/message/message.ts";
 import { reply } from "../../sip/message/reply.ts";

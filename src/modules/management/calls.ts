@@ -2,7 +2,8 @@ import * as v from "valibot";
 import type { Endpoint } from "../../kernel/endpoint.ts";
 import type { ApiReply, ApiRoute } from "../../kernel/http.ts";
 import type { ModuleContext } from "../../kernel/module.ts";
-import { type Channel, dialplan, locations, type OriginateOptions, sessions, stack } from "../../kernel/services.ts";
+import { type Channel, locations, type OriginateOptions, sessions, stack } from "../../kernel/services.ts";
+import { dialplan } from "../../kernel/dialplan.ts";
 import { parseUri } from "../../sip/message/uri.ts";
 
 const callView = v.object({

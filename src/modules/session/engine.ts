@@ -9,7 +9,6 @@ import {
   hostWorld,
   type OriginateOptions,
   outboundAuthenticator,
-  type Party,
   type SdpHandler,
   type SipStack,
   stack,
@@ -23,11 +22,12 @@ import { headerList } from "../../sip/message/header_list.ts";
 import type { SipMessage, SipRequest, SipResponse } from "../../sip/message/message.ts";
 import { parseNameAddr, writeNameAddr } from "../../sip/message/name_addr.ts";
 import { reply } from "../../sip/message/reply.ts";
-import { parseUri, type Uri, writeUri } from "../../sip/message/uri.ts";
+import { type Uri, writeUri } from "../../sip/message/uri.ts";
 import type { Destination, Flow } from "../../sip/transport/flow.ts";
 import type { World } from "../../world/world.ts";
 import { SessionChannel } from "./channel.ts";
 import type { endpointFields, globalFields, SessionFields, systemFields } from "./fields.ts";
+import { asPhone, bare, callerOf, contactUser, hostOf, isPhone, shownCaller, userOf } from "./party.ts";
 import { Supplements } from "./supplements.ts";
 import { supportedBy, unsupportedBy, verify } from "./verify.ts";
 
@@ -442,56 +442,6 @@ function tooSmall(request: SipRequest, fields: SessionFields): SipResponse | und
   });
   if (!timer || !("tooSmall" in timer)) return undefined;
   return reply(request, 422, "Session Interval Too Small", { "Min-SE": String(fields.timersMinSe) });
-}
-
-/** Who calls, as the callee is told: what is configured, else what the phone says. */
-function callerOf(request: SipRequest, endpoint: Endpoint): Party {
-  if (endpoint.callerId) return { ...endpoint.callerId, allowed: true };
-  const from = request.headers.get("From");
-  return { name: from?.display ?? "", number: from ? userOf(from.uri) : "", allowed: true };
-}
-
-/** What the From of a call says: the endpoint's name for us, the caller, or nobody when the caller is not to be shown. */
-function shownCaller(
-  caller: Party,
-  endpoint: Endpoint,
-  fallback: string,
-): { display: string; user: string; host: string } {
-  if (endpoint.fromUser) return { display: "", user: endpoint.fromUser, host: "" };
-  if (!caller.allowed) return { display: "Anonymous", user: "anonymous", host: "anonymous.invalid" };
-  return { display: caller.name, user: caller.number || fallback, host: "" };
-}
-
-function contactUser(endpoint: Endpoint): string | undefined {
-  const user = endpoint.values["contactUser"];
-  return typeof user === "string" && user !== "" ? user : undefined;
-}
-
-function userOf(uri: Uri): string {
-  return uri.scheme === "other" ? "" : uri.scheme === "tel" ? uri.number : uri.user;
-}
-
-/** Is the user a telephone number that this endpoint wants marked? */
-function isPhone(user: string, endpoint: Endpoint): boolean {
-  return endpoint.values["userEqPhone"] === true && /^[\d+*#A-D-]+$/i.test(user);
-}
-
-/** With `;user=phone` (RFC 3261 §19.1.1) where the endpoint wants it. */
-function asPhone(uri: Uri, endpoint: Endpoint): Uri {
-  if ((uri.scheme !== "sip" && uri.scheme !== "sips") || !isPhone(uri.user, endpoint)) return uri;
-  return { ...uri, params: new Map([...uri.params, ["user", "phone"]]) };
-}
-
-/** Without what only a Request-URI may have (RFC 3261 §19.1.1). */
-function bare(uri: Uri): Uri {
-  if (uri.scheme !== "sip" && uri.scheme !== "sips") return uri;
-  return { ...uri, params: new Map(), headers: "", password: undefined };
-}
-
-/** Host of a Contact value in angle brackets. */
-function hostOf(contact: string): string {
-  const uri = parseUri(contact.slice(1, -1));
-  return uri && (uri.scheme === "sip" || uri.scheme === "sips") ? uri.host : "0.0.0.0";
 }
 
 /** The URI names the far end of the connection, or nothing that could be looked up (WebSocket clients). */

@@ -74,7 +74,8 @@ export class MediaSession {
     readonly channel: SessionChannel,
     readonly handlers: () => readonly SdpHandler[],
     readonly settings: DescriptionSettings,
-    readonly caused: SessionChannel | undefined,
+    /** The leg this one is dialled for, while this one lives. */
+    public caused: SessionChannel | undefined,
   ) {}
 
   get audio(): MediaLine | undefined {
@@ -190,6 +191,7 @@ export class MediaSession {
   }
 
   async stop(): Promise<void> {
+    this.caused = undefined; // a late answer to our INVITE keeps this leg in memory for half a minute, not both
     for (const line of this.#lines.splice(0)) await line.handler?.stop(line);
   }
 

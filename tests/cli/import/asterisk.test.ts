@@ -3,7 +3,7 @@ import { catalog } from "../../../src/catalog.ts";
 import { importAsterisk } from "../../../src/cli/import/asterisk.ts";
 import { engine } from "../../../src/dialplan/engine.ts";
 import { checkManifest, offer } from "../../../src/kernel/kernel.ts";
-import { dialplanEngine } from "../../../src/kernel/services.ts";
+import { dialplanEngine } from "../../../src/kernel/dialplan.ts";
 import { realWorld } from "../../../src/world/real_world.ts";
 
 type Json = Record<string, Record<string, Record<string, Record<string, unknown>>>>;
