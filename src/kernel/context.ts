@@ -81,6 +81,11 @@ export function moduleContext(
     },
     http: {
       route(route) {
+        for (const { module: owner, route: taken } of host.routes) {
+          if (owner !== module.name && taken.method === route.method && shapeOf(taken.path) === shapeOf(route.path)) {
+            throw new Error(`${route.method} ${route.path} belongs to module "${owner}"`);
+          }
+        }
         const entry = { module: module.name, route: guarded(route, module) };
         host.routes.add(entry);
         module.hold(() => host.routes.delete(entry));
@@ -113,6 +118,11 @@ function guarded(route: ApiRoute, module: LoadedModule): ApiRoute {
       }
     },
   };
+}
+
+/** A path whatever its parameters are called: two of one shape would shadow each other. */
+function shapeOf(path: string): string {
+  return path.replace(/:[^/]+/g, ":");
 }
 
 /** The module's own fields out of all fields of an object. */

@@ -2,6 +2,7 @@
 import { afterAll, afterEach, beforeAll, expect, test } from "bun:test";
 import { readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
+import { catalog } from "../../src/catalog.ts";
 import { ADDRESS, HTTP, manifest } from "./manifest.ts";
 import { expectTone, Phones } from "./phones.ts";
 import { Server } from "./server.ts";
@@ -101,3 +102,17 @@ test("the store is the owner's, the API wants its token", async () => {
   const description = JSON.parse(await (await fetch(`${url}/openapi.json`, { headers: authorization() })).text());
   expect(Object.keys(description.paths)).toContain("/api/v1/calls/{id}");
 });
+
+test("every module of the executable runs beside every other, and its paths are there", async () => {
+  const listed = await (await server.api("/api/v1/modules")).json() as { name: string }[];
+  await server.stop();
+  const all = Object.fromEntries(catalog.map(({ name }) => [name, {}]));
+  server = await Server.start({ ...all, ...manifest(), hep: { captureAddress: "127.0.0.1:19060" } });
+  const running = await (await server.api("/api/v1/modules")).json() as { name: string }[];
+  expect(running.map(({ name }) => name).sort()).toEqual(catalog.map(({ name }) => name).sort());
+  expect(running.length).toBeGreaterThan(listed.length);
+  const { paths } = await (await server.api("/openapi.json")).json() as { paths: Record<string, unknown> };
+  for (const path of ["registrations", "outbound-registrations", "history", "hep", "notify", "logger", "contacts"]) {
+    expect(Object.keys(paths)).toContain(`/api/v1/${path}`);
+  }
+}, 30_000);

@@ -65,7 +65,7 @@ afterAll(async () => {
 
 test("registers with credentials, and takes the calls for the number", async () => {
   await kamailio.peer.expect(/saved 555 expires 3600 contact .*line=[a-z]{7}/, 15);
-  const [shown] = await (await server.api("/api/v1/registrations")).json() as { status: string }[];
+  const [shown] = await (await server.api("/api/v1/outbound-registrations")).json() as { status: string }[];
   expect(shown?.status).toBe("Registered");
   const uac = await Sipp.start({
     scenario: join(import.meta.dir, "scenarios/uac.xml"),
@@ -82,7 +82,7 @@ test("registers with credentials, and takes the calls for the number", async () 
 }, 40_000);
 
 test("takes its binding back when told", async () => {
-  const reply = await server.api("/api/v1/registrations/provider/unregister", { method: "POST" });
+  const reply = await server.api("/api/v1/outbound-registrations/provider/unregister", { method: "POST" });
   expect(reply.status).toBe(202);
   await kamailio.peer.expect(/saved 555 expires 0 /, 10);
 }, 20_000);

@@ -287,3 +287,27 @@ test("a reload that fails half way hands the state back to the old modules", asy
   expect(running.modules.map(({ name }) => name)).toEqual(["engine", "fragile", "other"]);
   expect(stopped).toBe(0);
 });
+
+test("a path of the API belongs to one module: a second one does not start, and both are named", async () => {
+  const world = new VirtualUniverse().host("192.0.2.1");
+  const at = (name: string, method: "GET" | "POST", path: string) =>
+    defineModule({
+      name,
+      summary: "has a path",
+      requires: [],
+      options: v.object({}),
+      setup: (ctx) =>
+        ctx.http.route({ method, path, summary: path, scope: "read", run: () => ({ status: 200, body: {} }) }),
+    });
+  const modules = [
+    at("one", "GET", "/things/:id"),
+    at("two", "POST", "/things/:id"),
+    at("three", "GET", "/things/:name"),
+  ];
+  const running = await bootKernel({ world, manifest: { one: {}, two: {} }, modules });
+  expect(running.routes).toHaveLength(2);
+  await running.reloadModule("one"); // its own path is no conflict
+  const why = await running.loadModule("three", {}).then(() => "", String);
+  expect(why).toContain('GET /things/:name belongs to module "one"');
+  expect(running.routes).toHaveLength(2);
+});

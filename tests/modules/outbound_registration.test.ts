@@ -206,7 +206,7 @@ test("gives up after maxRetries; a command revives it", async () => {
   }
   await running.advance(600_000);
   expect(asked()).toHaveLength(3);
-  const route = running.kernel.routes.find(({ route }) => route.path === "/registrations/:id/register")!.route;
+  const route = running.kernel.routes.find(({ route }) => route.path === "/outbound-registrations/:id/register")!.route;
   expect(await route.run({ params: { id: "nobody" }, query: {}, body: undefined })).toMatchObject({ status: 404 });
   expect(await route.run({ params: { id: "itsp" }, query: {}, body: undefined })).toMatchObject({ status: 202 });
   await running.advance(100);

@@ -163,7 +163,7 @@ function routes(registrations: Registrations): Parameters<Context["http"]["route
     act: (registration: Registration) => void,
   ) => ({
     method: "POST" as const,
-    path: `/registrations/:id/${name}`,
+    path: `/outbound-registrations/:id/${name}`,
     summary,
     scope: "write" as const,
     reply: v.object({ told: v.number() }),
@@ -178,7 +178,7 @@ function routes(registrations: Registrations): Parameters<Context["http"]["route
   return [
     {
       method: "GET",
-      path: "/registrations",
+      path: "/outbound-registrations",
       summary: "Our registrations at others",
       scope: "read",
       reply: v.array(view),
@@ -186,7 +186,7 @@ function routes(registrations: Registrations): Parameters<Context["http"]["route
     },
     {
       method: "GET",
-      path: "/registrations/:id",
+      path: "/outbound-registrations/:id",
       summary: "One registration",
       scope: "read",
       reply: view,
