@@ -1,4 +1,5 @@
 import { expect, test } from "bun:test";
+import { readCollector } from "../../src/modules/hep/collector.ts";
 import { hepPacket } from "../../src/modules/hep/packet.ts";
 import type { DatagramSocket } from "../../src/world/world.ts";
 import { headerOf, server, wire, type WireServer } from "../wire.ts";
@@ -183,4 +184,21 @@ test("switched off nothing is sent", async () => {
   const answer = await (await running.peer()).ask(options(6));
   expect(headerOf(answer ?? "", "CSeq")).toBe("7 OPTIONS");
   expect(packets).toHaveLength(0);
+});
+
+test("addresses of a capture server, and what is none", () => {
+  for (
+    const [text, host, port] of [
+      ["192.0.2.5", "192.0.2.5", 9060],
+      ["192.0.2.5:1", "192.0.2.5", 1],
+      ["2001:db8::5", "2001:db8::5", 9060],
+      ["[2001:db8::5]:9061", "2001:db8::5", 9061],
+      ["Homer.example.org:9062", "homer.example.org", 9062],
+    ] as const
+  ) {
+    expect(readCollector(text)).toEqual({ host, port });
+  }
+  for (const text of ["", ":9060", "a:0", "a:65536", "a b", "[::1", "http://a"]) {
+    expect([text, readCollector(text)]).toEqual([text, undefined]);
+  }
 });

@@ -20,7 +20,7 @@ function place(): string {
   return join(folder, "state", "patchbay.db");
 }
 
-function open(path: string, more: { deadlineMs?: number; maxOctets?: number } = {}) {
+function open(path: string, more: { deadlineMs?: number; maxOctets?: number; world?: typeof realTime } = {}) {
   const faults: string[] = [];
   const store = new SqliteStore({ path, world: realTime, fault: (why) => faults.push(why), ...more });
   stores.push(store);
@@ -103,12 +103,16 @@ test("a locked store is unavailable at the deadline, and back when the lock is g
 
 test("a short lock is waited for", async () => {
   const path = place();
-  const { store } = open(path);
+  let waits = 0; // the commit, then one for each look at the lock
+  const after: typeof realTime.after = (ms, run) => {
+    if (++waits === 4) other.close();
+    return realTime.after(ms, run);
+  };
+  const { store } = open(path, { world: { ...realTime, after } });
   const other = new Database(path);
   other.run("BEGIN IMMEDIATE");
-  const written = store.write([put("b")]);
-  setTimeout(() => other.close(), 60);
-  expect(await written).toEqual({ kind: "stored" });
+  expect(await store.write([put("b")])).toEqual({ kind: "stored" });
+  expect(waits).toBeGreaterThanOrEqual(4);
 });
 
 test("a full store is unavailable, keeps what it has, and takes writes again when there is room", async () => {

@@ -1,6 +1,7 @@
 import { isIP } from "node:net";
 import type { Logger } from "../../kernel/log.ts";
 import type { Metrics } from "../../kernel/metrics.ts";
+import { parseHostPort } from "../../sip/message/uri.ts";
 import type { DatagramSocket, SocketAddress, World } from "../../world/world.ts";
 
 const AGAIN_MS = 60_000; // a name that was not found is looked up again
@@ -13,6 +14,16 @@ interface Around {
   readonly metrics: Metrics;
 }
 
+/** An address or a name, and a port. */
+export type CollectorAddress = SocketAddress;
+
+/** `192.0.2.5`, `192.0.2.5:9060`, `2001:db8::5`, `[2001:db8::5]:9060`, `homer.example.org:9060`; undefined for anything else. */
+export function readCollector(text: string): CollectorAddress | undefined {
+  if (isIP(text) !== 0) return { host: text, port: DEFAULT_PORT };
+  const place = parseHostPort(text);
+  return place && { host: place.host, port: place.port ?? DEFAULT_PORT };
+}
+
 /** The capture server: packets go there and are forgotten. Nothing waits for it. */
 export class Collector {
   sent = 0;
@@ -22,9 +33,10 @@ export class Collector {
   #failures = 0;
   #complainedAt = Number.NEGATIVE_INFINITY;
 
-  constructor(readonly address: string, readonly around: Around) {}
+  constructor(readonly target: CollectorAddress, readonly around: Around) {}
 
-  get target(): string {
+  /** Where packets go; "" while nobody knows. */
+  get destination(): string {
     return this.#to ? `${this.#to.host}:${this.#to.port}` : "";
   }
 
@@ -50,13 +62,12 @@ export class Collector {
   }
 
   async #lookUp(): Promise<SocketAddress | undefined> {
-    const [, host = "", port] = /^(?:\[(?=.*\]))?([^\]]*?)\]?(?::(\d{1,5}))?$/.exec(this.address) ?? [];
-    const number = port === undefined ? DEFAULT_PORT : Number(port);
-    if (isIP(host) !== 0) return { host, port: number };
+    const { host, port } = this.target;
+    if (isIP(host) !== 0) return this.target;
     for (const ask of [this.around.world.dns.a, this.around.world.dns.aaaa]) {
       const answer = await ask(host);
       const first = answer.kind === "found" ? answer.records[0] : undefined;
-      if (first !== undefined) return { host: first, port: number };
+      if (first !== undefined) return { host: first, port };
     }
     return undefined;
   }
@@ -77,7 +88,7 @@ export class Collector {
     const now = this.around.world.now();
     if (now - this.#complainedAt < COMPLAINT_MS) return;
     this.#complainedAt = now;
-    this.around.log.error(`capture to ${this.address}: ${why}`, { times: this.#failures });
+    this.around.log.error(`capture to ${this.target.host}: ${why}`, { times: this.#failures });
     this.#failures = 0;
   }
 }

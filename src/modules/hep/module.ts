@@ -5,14 +5,22 @@ import { sessions } from "../../kernel/services.ts";
 import type { Observation } from "../../kernel/stages.ts";
 import { decodeText } from "../../sip/message/octets.ts";
 import { peek, peekCallId } from "../../sip/message/peek.ts";
-import { Collector } from "./collector.ts";
+import { Collector, readCollector } from "./collector.ts";
 import { hepPacket } from "./packet.ts";
 
 const options = v.object({
   /** False: nothing is sent, no socket is open. */
   enabled: bool(true),
   /** The capture server: `192.0.2.5:9060`, `[2001:db8::5]:9060`, `homer.example.org:9060`. */
-  captureAddress: v.pipe(v.string(), v.nonEmpty("expected the address of a capture server")),
+  captureAddress: v.pipe(
+    v.string(),
+    v.rawTransform(({ dataset, addIssue, NEVER }) => {
+      const read = readCollector(dataset.value);
+      if (read) return read;
+      addIssue({ message: `expected an address such as "192.0.2.5:9060", found ${JSON.stringify(dataset.value)}` });
+      return NEVER;
+    }),
+  ),
   /** Shown to the capture server. */
   capturePassword: v.optional(secret(), ""),
   /** Number of this server at the capture server. */
@@ -62,7 +70,7 @@ export default defineModule({
     ctx.observe((observation) => {
       if (on) mirrored(observation);
     });
-    const state = () => ({ on, target: collector.target, sent: collector.sent, lastError: collector.lastError });
+    const state = () => ({ on, target: collector.destination, sent: collector.sent, lastError: collector.lastError });
     ctx.http.route({
       method: "GET",
       path: "/hep",
