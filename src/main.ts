@@ -9,6 +9,7 @@ import { hangup } from "./cli/hangup.ts";
 import { importCommand } from "./cli/import_asterisk.ts";
 import { health } from "./cli/health.ts";
 import { commandNamed, help } from "./cli/help.ts";
+import { media as mediaCommand, type Pipes } from "./cli/media.ts";
 import { reload } from "./cli/reload.ts";
 import type { OpenOptions, OpenRooms, Rooms } from "./cli/rooms.ts";
 import { probe } from "./cli/probe.ts";
@@ -23,6 +24,7 @@ import { dialplanEngine } from "./kernel/dialplan.ts";
 import { httpEngine, media } from "./kernel/services.ts";
 import { openMediaPlane } from "./media/plane.ts";
 import { SqliteStore } from "./store/sqlite_store.ts";
+import { loadCore } from "./worker/core.ts";
 import { realWorld } from "./world/real_world.ts";
 
 const makeWorker = () => new Worker(new URL("./worker/worker.ts", import.meta.url).href);
@@ -47,6 +49,14 @@ const rooms: Rooms = {
   },
 };
 
+const pipes: Pipes = {
+  input: () => Bun.stdin.stream(),
+  write: (octets) =>
+    new Promise((resolve, reject) => {
+      process.stdout.write(octets, (error) => error ? reject(error) : resolve());
+    }),
+};
+
 const commands: Command[] = [
   run(rooms),
   check(rooms),
@@ -57,6 +67,7 @@ const commands: Command[] = [
   hangup,
   reload,
   health,
+  mediaCommand(loadCore, pipes),
   schema(rooms),
   version,
 ];

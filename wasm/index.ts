@@ -51,6 +51,8 @@ export {
   mixerTalker,
 } from "./mixer";
 export { dtmfActive, dtmfFeed, dtmfHertz, dtmfLength, dtmfPlace, dtmfReset } from "./dtmf";
+export { g722Decode, g722Encode, g722Reset } from "./g722";
+export { faxToneFeed, faxToneReset } from "./fax_tone";
 export { resampleReset, resampleRun } from "./resample";
 export { toneGate, tonePeak, toneReset, toneRun, toneSine } from "./tone";
 

@@ -117,6 +117,13 @@ export interface Core {
   g711UlawToAlaw(to: number, from: number, count: number): void;
   g711AlawToUlaw(to: number, from: number, count: number): void;
 
+  /** Slots 0..8191, one per direction: forgets what was coded before. */
+  g722Reset(slot: number): number;
+  /** `count` samples (at most 960, even) at 16 kHz to count / 2 octets: octets written. */
+  g722Encode(slot: number, to: number, samples: number, count: number): number;
+  /** `count` octets (at most 480) to 2 · count samples: samples written. `limit` 1: overload stays at the largest sample; 0: it wraps. */
+  g722Decode(slot: number, to: number, octets: number, count: number, limit: number): number;
+
   /** Samples of a frame of the conference (0..1023): 160, 320, 640 or 960. */
   mixerFrame(conference: number, samples: number): number;
   mixerFrameSamples(conference: number): number;
@@ -148,6 +155,11 @@ export interface Core {
   dtmfHertz(tone: number): number;
   /** Row * 4 + column of a character, -1: no digit. */
   dtmfPlace(character: number): number;
+
+  /** Slots 0..1023 at 8 kHz. */
+  faxToneReset(slot: number): number;
+  /** The tone recognised in these samples, a character: `f` CNG, `e` CED, `v` preamble of V.21; 0: none. */
+  faxToneFeed(slot: number, samples: number, count: number): number;
 
   /** Slots 0..2047, one per direction. */
   resampleReset(slot: number): number;

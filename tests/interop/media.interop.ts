@@ -1,0 +1,78 @@
+// `patchbay media` of the executable beside second implementations: libspandsp for G.722, speech of espeak-ng.
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { rmSync } from "node:fs";
+import { mkdtemp } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { addSine, gauss, random, toPcm } from "../wasm/sound.ts";
+
+const executable = resolve(import.meta.dir, "../../dist/patchbay");
+let folder: string;
+
+function filter(command: string[], input: Uint8Array): Uint8Array {
+  const { exitCode, stdout, stderr } = Bun.spawnSync(command, { stdin: input, maxBuffer: 1e9 });
+  if (exitCode !== 0) throw new Error(`${command.join(" ")}: ${stderr}`);
+  return new Uint8Array(stdout);
+}
+
+function speech(voice: string, text: string, rate: number): Uint8Array {
+  const wav = filter(["espeak-ng", "-v", voice, "--stdout", text], new Uint8Array());
+  return filter(["sox", "-t", "wav", "-", "-t", "s16", "-r", String(rate), "-c", "1", "-"], wav);
+}
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "patchbay-media-"));
+  const source = resolve(import.meta.dir, "peers/native/g722.c");
+  filter(["gcc", "-O2", "-o", join(folder, "g722"), source, "-lspandsp", "-lm"], new Uint8Array());
+});
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+test("G.722: every octet and every sample equals libspandsp's over noise, sweeps, clipping, silence and speech", () => {
+  const rnd = random(6);
+  const sound = new Float64Array(16000 * 30);
+  for (let n = 0; n < 128_000; n++) sound[n] = gauss(rnd) * ([30, 1000, 8000, 40_000][n >> 15] ?? 0);
+  for (let k = 0; k < 40; k++) {
+    addSine(sound, 144_000 + k * 3200, 3200, 60 + 190 * k, 2000 * (1 + k % 20), k);
+  }
+  const parts = [
+    new Uint8Array(toPcm(sound).buffer),
+    speech("en", "The quick brown fox jumps over the lazy dog", 16000),
+    speech("de", "Falsches Üben von Xylophonmusik quält jeden größeren Zwerg", 16000),
+  ];
+  const pcm = new Uint8Array(Buffer.concat(parts));
+  expect(pcm.length).toBeGreaterThan(30 * 32_000);
+  const peer = join(folder, "g722");
+  const octets = filter([peer, "e"], pcm);
+  expect(Buffer.compare(filter([executable, "media", "encode", "--codec", "g722"], pcm), octets)).toBe(0);
+  const hostile = Uint8Array.from({ length: 200_000 }, () => Math.floor(rnd() * 256));
+  for (const input of [octets, hostile]) {
+    const samples = filter([peer, "d"], input);
+    expect(samples.length).toBe(input.length * 4);
+    expect(Buffer.compare(filter([executable, "media", "decode", "--codec", "g722"], input), samples)).toBe(0);
+  }
+}, 60_000);
+
+test("speech in eight languages holds no digit and no fax tone", () => {
+  const text =
+    "one two three four five six seven eight nine zero, ooh, yes, no, Anna, Eva, Ulli, beep, hello, merci, danke";
+  const parts = ["en", "de", "fr", "es", "it", "pl", "ru", "sv"].map((voice) =>
+    speech(voice, `${text}. ${text}`, 8000)
+  );
+  const pcm = new Uint8Array(Buffer.concat(parts));
+  expect(pcm.length).toBeGreaterThan(60 * 16_000);
+  expect(new TextDecoder().decode(filter([executable, "media", "dtmf"], pcm))).toBe("");
+  expect(new TextDecoder().decode(filter([executable, "media", "tones"], pcm))).toBe("");
+}, 60_000);
+
+test("the examples of docs/media.md print what it shows", async () => {
+  const page = await Bun.file(resolve(import.meta.dir, "../../docs/media.md")).text();
+  const blocks = [...page.matchAll(/^```console\n([\s\S]*?)^```$/gm)].map((match) => match[1] ?? "");
+  expect(blocks.length).toBe(2);
+  const environment = { ...process.env, PATH: `${resolve(executable, "..")}:${process.env.PATH}` };
+  for (const lines of blocks.map((block) => block.trimEnd().split("\n"))) {
+    const script = lines.filter((line) => line.startsWith("$ ")).map((line) => line.slice(2)).join("\n");
+    const ran = Bun.spawnSync(["bash", "-ec", script], { cwd: folder, env: environment });
+    expect(ran.stdout.toString().trimEnd()).toBe(lines.filter((line) => !line.startsWith("$ ")).join("\n"));
+    expect(ran.exitCode).toBe(0);
+  }
+});
