@@ -15,11 +15,17 @@ const TURN: i32 = 200; // blocks after which every nominal phase repeats
 const OFF_BLOCKS: i32 = 6;
 
 const LOWEST_PEAK: f32 = 62; // -51 dBm0
-const FIT: f32 = 0.82; // of the energy is in the two sines
-const BLOCK_MISFIT: f32 = 0.42; // of a block's mean energy may be something else
-const TWIST_LEAST: f32 = 0.108; // high over low power: -9.7 dB
-const TWIST_MOST: f32 = 3.7; // +5.7 dB
-const DETUNED: f32 = 0.0242; // relative: 1.5 % must pass, 3.5 % must not
+const FIT: f32 = 0.76; // of the energy is in the two sines
+const BLOCK_MISFIT: f32 = 0.62; // of a block's mean energy may be something else
+// Limits of the twist, and 6 dB that an echo 10 dB down may add to it.
+const TWIST_LEAST: f32 = 0.034; // high over low power: -14.7 dB
+const TWIST_MOST: f32 = 12; // +10.8 dB
+const APART_UNCLEAN: f64 = 0.022; // harmonics 4 and 5: 2.8 %
+const CLEAN: f32 = 0.12; // what 12 dB of noise or a dial tone 15 dB down leaves
+const STEADY_MISFIT: f32 = 0.28; // on average, in the blocks that are not at an edge
+const WEAKER: f32 = 0.35; // of what the sines leave is at most in the weaker
+const DETUNED: f64 = 0.0172; // relative: 1.5 % must pass, 3.5 % must not
+const APART: f64 = 0.0325; // relative: harmonics 3 and 4 of a voice are a "*" whose tones are 3.7 % too far apart
 const STILL_ON: f32 = 0.33; // of the digit's energy
 const ROUGH: f32 = 0.4; // of the energy, in the two best bins of the quick look
 
@@ -164,7 +170,7 @@ function energyOf(samples: usize): f32 {
   let sum = f32x4.splat(0);
   for (let i: usize = 0; i < 80; i += 16) {
     const p = v128.load(samples + i);
-    sum = f32x4.add(sum, f32x4.convert_i32x4_s(i32x4.dot_i16x8_s(p, p)));
+    sum = f32x4.add(sum, f32x4.convert_i32x4_u(i32x4.dot_i16x8_s(p, p))); // two of -32,768 make 2^31
   }
   return lanes(sum);
 }
@@ -260,7 +266,7 @@ function look(s: usize, number: i32): i32 {
   const low = load<f32>(quick + (<usize> row << 2));
   const high = load<f32>(quick + (<usize> column << 2));
   // 51.4: two windows, (20 · 3)² for a peak of 1, over an energy of 140
-  if (low + high < ROUGH * 51.4 * total || high < 0.05 * low || high > 8 * low) return 0;
+  if (low + high < ROUGH * 51.4 * total || high < 0.02 * low || high > 18 * low) return 0;
   const digit = <i32> load<u8>(digits + (row * 4 + column - 4));
   if (load<u32>(s, DIGIT) == <u32> digit) return 0;
   return fit(s, number, row, column, total) ? declare(s, number, digit) : 0;
@@ -356,6 +362,8 @@ function wrapped(turns: f64): f64 {
 function judge(row: i32, column: i32, low: f64, high: f64, energy: f32): bool {
   if (Math.abs(low / <f64> dtmfHertz(row) - 1) > DETUNED) return false;
   if (Math.abs(high / <f64> dtmfHertz(column) - 1) > DETUNED) return false;
+  const apart = Math.abs(high / <f64> dtmfHertz(column) - low / <f64> dtmfHertz(row));
+  if (apart > APART) return false;
   // 700 + 1500 Hz is the "7" of multi-frequency signaling, 0.8 Hz beyond what a "3" may be
   if (Math.abs(low - 700) < 1.2 && Math.abs(high - 1500) < 0.7) return false;
   const lowPower = <f32> (load<f64>(solution) * load<f64>(solution) + load<f64>(solution, 8) * load<f64>(solution, 8));
@@ -366,10 +374,16 @@ function judge(row: i32, column: i32, low: f64, high: f64, energy: f32): bool {
   let explained: f64 = 0;
   for (let i: usize = 0; i < 32; i += 8) explained += load<f64>(solution + i) * load<f64>(right + i);
   if (<f32> explained < FIT * energy) return false;
+  if (min(lowPower, highPower) * 0.5 * <f32> SPAN < WEAKER * (energy - <f32> explained)) return false;
   const most = BLOCK_MISFIT * (lowPower + highPower) * 0.5 * <f32> BLOCK;
+  let steady: f32 = 0;
   for (let i: usize = 0; i < <usize> WINDOW; i++) {
-    if (misfit(i * (BLOCK * 4)) > most) return false;
+    const rest = misfit(i * (BLOCK * 4));
+    if (rest > most) return false;
+    if (i > 0 && i < <usize> WINDOW - 1) steady += rest;
   }
+  const unclean = steady * BLOCK_MISFIT / (most * <f32> (WINDOW - 2));
+  if (unclean > (apart > APART_UNCLEAN ? CLEAN : STEADY_MISFIT)) return false;
   return true;
 }
 
