@@ -1,8 +1,9 @@
 // Two streams that hear each other, or one that hears itself. A packet is relayed where it lies: its payload is not
-// copied; between the two G.711 laws each octet is translated.
+// copied; between unequal codecs that are known here it is
+// translated in its place.
 import { addressKnown } from "./address";
-import { codecIsG711, COMFORT_NOISE, PCMU } from "./codec";
-import { g711AlawToUlaw, g711UlawToAlaw } from "./g711";
+import { codecIsDecoded, COMFORT_NOISE } from "./codec";
+import { coderTranslate } from "./coder";
 import {
   RTP_HEADER,
   rtpElapsed,
@@ -155,13 +156,13 @@ export function bridgeRelay(s: usize, kind: i32, clock: u32, what: i32): i32 {
       return 0;
     }
   } else if (kind != target) {
-    if (!codecIsG711(kind) || !codecIsG711(target)) {
+    if (!codecIsDecoded(kind) || !codecIsDecoded(target)) {
       skip(d, source);
       return -1;
     }
     translate = true;
   }
-  const octets = rtpOctets;
+  let octets = rtpOctets;
   if (octets == 0) { // a keep-alive of the peer's, not ours
     skip(d, source);
     return 0;
@@ -180,13 +181,10 @@ export function bridgeRelay(s: usize, kind: i32, clock: u32, what: i32): i32 {
   const sequence = rtpSequence + load<u16>(d, RELAY_SEQUENCE);
   const timestamp = rtpTimestamp + load<u32>(d, RELAY_TIMESTAMP);
   const packet = rtpPayload - RTP_HEADER;
-  if (translate) {
-    if (kind == PCMU) g711UlawToAlaw(rtpPayload, rtpPayload, octets);
-    else g711AlawToUlaw(rtpPayload, rtpPayload, octets);
-  }
+  if (translate) octets = coderTranslate(slotOf(s), kind, slotOf(d), target, rtpPayload, octets);
   rtpWrite(packet, fresh || rtpMarker, payloadType, sequence, timestamp, load<u32>(d, SSRC));
   if (fresh || ahead > 0) {
-    const frame = what == RELAY_AUDIO && codecIsG711(kind) ? <u32> octets : clock / 50;
+    const frame = what == RELAY_AUDIO && codecIsDecoded(kind) ? <u32> octets : clock / 50;
     // An event's timestamp stands still: its duration says where on the time line we are.
     const into = what == RELAY_EVENT && octets >= 4 ? <u32> bswap<u16>(load<u16>(rtpPayload, 2)) - frame : 0;
     store<u16>(d, sequence + 1, NEXT_SEQUENCE);

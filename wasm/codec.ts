@@ -5,6 +5,7 @@ export const G722: i32 = 3;
 export const L16: i32 = 4;
 export const COMFORT_NOISE: i32 = 5;
 
-export function codecIsG711(kind: i32): bool {
-  return kind == PCMU || kind == PCMA;
+/** Its samples are known here: it is mixed, recorded, translated. */
+export function codecIsDecoded(kind: i32): bool {
+  return kind == PCMU || kind == PCMA || kind == G722;
 }

@@ -1,10 +1,10 @@
 // A datagram of an open stream: read, checked, counted, heard. Any octets give an answer, never a trap.
 import { bridgeRelay, RELAY_AUDIO, RELAY_EVENT } from "./bridge";
 import { clockNow } from "./clock";
-import { codecIsG711, COMFORT_NOISE, PCMU } from "./codec";
+import { codecIsDecoded, COMFORT_NOISE, G722 } from "./codec";
+import { coderDecode, coderNext, coderSamples } from "./coder";
 import { dtmfFeed, dtmfLength } from "./dtmf";
 import { eventReceive, eventTell } from "./event";
-import { g711DecodeAlaw, g711DecodeUlaw } from "./g711";
 import { outboxCount } from "./outbox";
 import { playoutWrite } from "./playout";
 import { recorderAppend } from "./recorder";
@@ -51,11 +51,9 @@ import {
 } from "./stream";
 
 const BUFFER: i32 = 2048;
-const FRAME_MOST: i32 = 960; // samples of the longest packet that is decoded: 120 ms at 8 kHz
 
 const buffer: usize = memory.data(2048 + 64, 16);
 const source: usize = memory.data(64, 16);
-const decoded: usize = memory.data(1920, 16); // i16[FRAME_MOST]
 
 /** Offset of 2,048 octets where the host puts a datagram. */
 export function receiveBuffer(): i32 {
@@ -130,7 +128,10 @@ function hear(s: usize): void {
     store<u32>(s, clock, RX_CLOCK);
     if (load<u32>(s, FLAGS) & FOLLOW_PEER_CODEC) follow(s, entry);
   }
-  if (wants & WANT_SAMPLES) samples(s, kind);
+  coderNext();
+  if (kind == G722 && order == SEQUENCE_LATE) { // its decoder is past it
+    if ((wants & WANT_RELAY) == 0) return;
+  } else if (wants & WANT_SAMPLES) samples(s, kind);
   if (wants & WANT_RELAY) relay(s, kind, clock, RELAY_AUDIO);
 }
 
@@ -153,15 +154,14 @@ function follow(s: usize, entry: usize): void {
 /** Decodes for those who need samples. */
 function samples(s: usize, kind: i32): void {
   if (kind == COMFORT_NOISE) return;
-  if (!codecIsG711(kind)) {
+  if (!codecIsDecoded(kind)) {
     count(s, UNDELIVERED);
     return;
   }
-  const length = min(rtpOctets, FRAME_MOST);
-  if (length == 0) return;
-  if (kind == PCMU) g711DecodeUlaw(decoded, rtpPayload, length);
-  else g711DecodeAlaw(decoded, rtpPayload, length);
   const slot = slotOf(s);
+  const length = coderDecode(slot, kind, rtpPayload, rtpOctets);
+  if (length == 0) return;
+  const decoded = coderSamples();
   if (load<u8>(s, RECORDING) != 0) recorderAppend(s, slot, decoded, length, rtpTimestamp);
   if (load<u32>(s, FLAGS) & DETECT_DTMF) {
     const digit = dtmfFeed(slot, decoded, length);

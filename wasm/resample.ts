@@ -3,15 +3,15 @@
 //
 // With L/M the ratio and n the output: base = floor(n M / L), phase = n M mod L, y = Σ c[phase][t] x[base - T + 1 + t]
 
-const SLOTS: i32 = 8192;
+const SLOTS: i32 = 16384;
 const LOW_TAPS: i32 = 32;
 const HISTORY_MOST: usize = 192; // samples kept between frames
 const INPUT_MOST: i32 = 960;
 const BETA: f64 = 6.76; // Kaiser, 70 dB
 const SCALE: f64 = 16384;
 
-const histories: usize = memory.data(8192 * 192 * 2, 16); // i16[SLOTS][HISTORY_MOST], newest last
-const pairs: usize = memory.data(8192, 16); // u8: pair of rates the history belongs to
+const histories: usize = memory.data(16384 * 192 * 2, 16); // i16[SLOTS][HISTORY_MOST], newest last
+const pairs: usize = memory.data(16384, 16); // u8: pair of rates the history belongs to
 const line: usize = memory.data((192 + 960) * 2, 16); // i16: history, then input
 const tables: usize = memory.data(16 * 4, 16); // u32[from * 4 + to] offset of the taps
 const taps: usize = memory.data(4096 * 2, 16); // i16

@@ -1,6 +1,6 @@
 // What is generated here becomes packets: frames of 20 ms are encoded and cut into packets of the negotiated length.
-import { codecIsG711, PCMU } from "./codec";
-import { g711EncodeAlaw, g711EncodeUlaw } from "./g711";
+import { codecIsDecoded } from "./codec";
+import { coderEncode } from "./coder";
 import { outboxCell } from "./outbox";
 import { RTP_HEADER, rtpNextMarker, rtpNextTimestamp, rtpSend } from "./rtp";
 import { LAST_TIMESTAMP, PENDING, SEND_KIND, SEND_PT, SEND_PTIME, slotOf, STREAMS } from "./stream";
@@ -13,7 +13,7 @@ const waiting: usize = memory.data(STREAMS * 1280 * 2, 16); // i16[STREAMS][PEND
 /** Sends the 160 samples at `frame`, at once or when a packet is full. False: the codec cannot be encoded here. */
 export function speakerFrame(s: usize, frame: usize): bool {
   const kind = <i32> load<u8>(s, SEND_KIND);
-  if (!codecIsG711(kind)) return false;
+  if (!codecIsDecoded(kind)) return false;
   const packet = <u32> load<u16>(s, SEND_PTIME) * 8;
   const pending = load<u32>(s, PENDING);
   if (pending == 0 && packet == FRAME) {
@@ -47,8 +47,7 @@ export function speakerReset(s: usize): void {
 function emit(s: usize, kind: i32, samples: usize, length: u32, into: u32): void {
   const cell = outboxCell();
   if (cell == 0) return;
-  if (kind == PCMU) g711EncodeUlaw(cell + RTP_HEADER, samples, <i32> length);
-  else g711EncodeAlaw(cell + RTP_HEADER, samples, <i32> length);
+  coderEncode(slotOf(s), kind, cell + RTP_HEADER, samples, <i32> length);
   const timestamp = into == 0 ? rtpNextTimestamp(s) : load<u32>(s, LAST_TIMESTAMP) + length;
   rtpSend(s, cell, <i32> length, into == 0 && rtpNextMarker, <i32> load<u8>(s, SEND_PT), timestamp, timestamp, length);
 }

@@ -2,6 +2,7 @@
 // Every field of every noun that keeps state per stream is named here, with its offset.
 import { ADDRESS_BYTES, addressClear, addressCopy, addressEquals, addressKnown } from "./address";
 import { clockNow } from "./clock";
+import { coderReset } from "./coder";
 import { dtmfReset } from "./dtmf";
 import { randomBelow, randomU32 } from "./random";
 
@@ -253,6 +254,7 @@ export function streamOpen(): i32 {
   store<u16>(s, <u16> randomU32(), NEXT_SEQUENCE);
   store<u32>(s, randomU32(), LAST_TIMESTAMP);
   store<i32>(s, -1, ROUND_TRIP);
+  coderReset(slot);
   return slot;
 }
 
@@ -301,6 +303,7 @@ export function streamAdopt(from: i32): i32 {
   store<u8>(s, 0, PLAYING);
   store<u32>(s, 0, PENDING);
   dtmfReset(slot);
+  coderReset(slot);
   if (load<u8>(s, ACCEPT_COUNT) > <u8> ACCEPTED_MAX) store<u8>(s, 0, ACCEPT_COUNT);
   return slot;
 }

@@ -4,7 +4,7 @@ import { parseUri, type SipUri, sipUri, type Uri, writeUri } from "../sip/messag
 import type { World } from "../world/world.ts";
 import { type Command, exit, type ExitStatus, readArgs, readCount, type Terminal, WrongUse } from "./command.ts";
 import { Agent, type Identity } from "./probe/agent.ts";
-import { call, type CallPlan, type CallReport } from "./probe/call.ts";
+import { call, type CallPlan, type CallReport, type ProbeCodec, probeCodecs } from "./probe/call.ts";
 import { writeLadder } from "./probe/ladder.ts";
 import { measure } from "./probe/measure.ts";
 import { manifestPeer } from "./probe/manifest_peer.ts";
@@ -31,6 +31,7 @@ export const probe = (rooms: Rooms): Command => ({
     "--tcp                over TCP",
     "--play FILE          send this sound instead of a tone (WAV, ulaw, alaw, sln)",
     "--record FILE        keep what comes back as WAV",
+    "--codec LIST         what to offer: ulaw, alaw, g722; default ulaw,alaw",
     "--dtmf DIGITS        send digits (RFC 4733)",
     "--seconds N          talk for N seconds; default 3",
     "--timeout N          give up when nobody answers for N seconds; default 20",
@@ -72,6 +73,7 @@ interface Options {
   readonly protocol: "udp" | "tcp";
   readonly play: string | undefined;
   readonly record: string | undefined;
+  readonly codecs: readonly ProbeCodec[];
   readonly digits: string;
   readonly seconds: number;
   readonly timeout: number;
@@ -98,6 +100,7 @@ function readOptions(args: readonly string[]): Options {
       tcp: { type: "boolean" },
       play: { type: "string" },
       record: { type: "string" },
+      codec: { type: "string" },
       dtmf: { type: "string" },
       seconds: { type: "string" },
       timeout: { type: "string" },
@@ -127,6 +130,7 @@ function readOptions(args: readonly string[]): Options {
     protocol: values.tcp ? "tcp" : "udp",
     play: values.play,
     record: values.record,
+    codecs: readCodecs(values.codec ?? "ulaw,alaw"),
     digits,
     seconds: readCount(values.seconds, 3, "seconds", 1, 3600),
     timeout: readCount(values.timeout, 20, "timeout", 1, 600),
@@ -134,6 +138,14 @@ function readOptions(args: readonly string[]): Options {
     rate: readCount(values.rate, 10, "rate", 1, 1000),
     json: values.json ?? false,
   };
+}
+
+function readCodecs(list: string): readonly ProbeCodec[] {
+  return list.split(",").map((name) => {
+    const codec = probeCodecs.find(({ option }) => option === name.trim());
+    if (codec) return codec;
+    throw new WrongUse(`--codec expects ${probeCodecs.map(({ option }) => option).join(", ")}, found "${name}"`);
+  });
 }
 
 function readTarget(text: string | undefined, server: SipUri | undefined): SipUri | undefined {
@@ -197,6 +209,7 @@ async function callAll(world: World, agent: Agent, target: SipUri, plan: Plan): 
     clip: plan.clip,
     toneHz: TONE_HZ,
     levelDbm0: LEVEL_DBM0,
+    codecs: plan.codecs,
     digits: plan.digits,
     talkMs: plan.seconds * 1000,
   };

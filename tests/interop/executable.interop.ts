@@ -90,6 +90,14 @@ test("a wrong password is refused, and the events say why", async () => {
   events.close();
 }, 60_000);
 
+test("the probe speaks G.722 alone and hears its tone", async () => {
+  const server = await started();
+  const probe = await server.cli("probe", "601", "--codec", "g722", "--seconds", "1");
+  expect(probe.out).toContain("codec G722");
+  expect(probe.out).toMatch(/sound came back: 1004.0 Hz at -1[23]/);
+  expect(probe.code).toBe(0);
+}, 30_000);
+
 test("a stranger's call is refused, and the event shows which identifiers were tried", async () => {
   const server = await started();
   const events = await server.events();

@@ -13,7 +13,7 @@ export function manifest(more: Readonly<Record<string, unknown>> = {}): Record<s
   return {
     core: {
       transports: { udp: { bind: `udp:127.0.0.1:${SIP}` }, tcp: { bind: `tcp:127.0.0.1:${SIP}` } },
-      templates: { phone: { context: "internal", allow: ["ulaw", "alaw"], maxContacts: 3 } },
+      templates: { phone: { context: "internal", allow: ["ulaw", "alaw", "g722"], maxContacts: 3 } },
       endpoints: {
         ...Object.fromEntries(["alice", "bob", "carol", "dave", "erin"].map(phone)),
         trunk: { context: "internal", allow: ["ulaw", "alaw"], aors: ["trunk"] },

@@ -42,6 +42,59 @@ test("G.711 A-law on one side and µ-law on the other are transcoded", async () 
   expectTone(await bob.heard(), 440);
 });
 
+const g722 = { codecs: ["g722"], audioCodecs: "G722/16000/1" };
+
+test("G.722 on one side and A-law on the other are transcoded", async () => {
+  const alice = await phones.baresip("alice", 440, g722);
+  const bob = await phones.baresip("bob", 880, { audioCodecs: "PCMA/8000" });
+  await alice.dial("sip:bob@" + ADDRESS);
+  await bob.event("CALL_ESTABLISHED");
+  await Bun.sleep(2500);
+  await bob.hangup();
+  await alice.event("CALL_CLOSED");
+  expectTone(await alice.heard(), 880);
+  expectTone(await bob.heard(), 440);
+});
+
+test("two phones with G.722 hear each other above 4 kHz", async () => {
+  const alice = await phones.baresip("alice", 5300, { ...g722, speaks: sine(5300, 60, -10, 16000) });
+  const bob = await phones.baresip("bob", 6100, { ...g722, speaks: sine(6100, 60, -10, 16000) });
+  await alice.dial("sip:bob@" + ADDRESS);
+  await bob.event("CALL_ESTABLISHED");
+  await Bun.sleep(2500);
+  await bob.hangup();
+  await alice.event("CALL_CLOSED");
+  for (const [phone, frequency] of [[alice, 6100], [bob, 5300]] as const) {
+    const heard = await phone.heard();
+    expect(heard.sampleRate).toBe(16000);
+    const settled = stretch(heard, 0.6, heard.samples.length / heard.sampleRate - 0.4);
+    expect(Math.abs(levelAt(settled, frequency) + 10)).toBeLessThan(1);
+  }
+});
+
+test("a phone that speaks G.722 alone hears the clip of 602 and the others of a conference", async () => {
+  const alice = await phones.baresip("alice", 440, g722);
+  await alice.dial("sip:602@" + ADDRESS);
+  await alice.event("CALL_ESTABLISHED");
+  await alice.event("CALL_CLOSED");
+  const clip = await alice.heard();
+  expect(strongest(clip).frequency).toBeCloseTo(PLAYED, -1);
+  await alice.stop();
+  const again = await phones.baresip("alice", 440, g722);
+  const bob = await phones.baresip("bob", 880);
+  await again.dial("sip:600@" + ADDRESS);
+  await bob.dial("sip:600@" + ADDRESS);
+  await bob.event("CALL_ESTABLISHED");
+  await Bun.sleep(2500);
+  await bob.hangup();
+  await again.hangup();
+  await again.event("CALL_CLOSED");
+  const heard = await again.heard();
+  expect(levelAt(heard, 880)).toBeGreaterThan(-14);
+  expect(levelAt(heard, 440)).toBeLessThan(-50);
+  expect(levelAt(await bob.heard(), 440)).toBeGreaterThan(-14);
+});
+
 test("hold and resume: silence of the other while held, sound again after", async () => {
   const alice = await phones.baresip("alice", 440);
   const bob = await phones.baresip("bob", 880);

@@ -1,4 +1,4 @@
-// One call of the probe: offers G.711 and RFC 4733, sends a tone or a file, keeps what it hears.
+// One call of the probe: offers its codecs and RFC 4733, sends a tone or a file, keeps what it hears.
 import type { AudioClip, MediaStream, StreamConfig, StreamStats } from "../../kernel/media.ts";
 import type { MediaDescription } from "../../sdp/description.ts";
 import { readDescription } from "../../sdp/text.ts";
@@ -18,7 +18,22 @@ export interface CallPlan {
   readonly levelDbm0: number;
   readonly digits: string;
   readonly talkMs: number;
+  /** Offered, in this order; not empty. */
+  readonly codecs: readonly ProbeCodec[];
 }
+
+/** A codec the probe speaks; all have an RTP clock of 8 kHz. */
+export interface ProbeCodec {
+  readonly option: string;
+  readonly payload: number;
+  readonly name: string;
+}
+
+export const probeCodecs: readonly ProbeCodec[] = [
+  { option: "ulaw", payload: 0, name: "PCMU" },
+  { option: "alaw", payload: 8, name: "PCMA" },
+  { option: "g722", payload: 9, name: "G722" },
+];
 
 export interface CallReport {
   readonly answered: boolean;
@@ -32,7 +47,6 @@ export interface CallReport {
   readonly digits: string; // received
 }
 
-const CODECS = [{ payload: 0, name: "PCMU" }, { payload: 8, name: "PCMA" }] as const;
 const EVENTS = 101;
 
 const policy: SessionPolicy = {
@@ -190,8 +204,8 @@ class ProbeCall implements SessionUser {
       "s=patchbay probe",
       `c=IN ${family} ${host}`,
       "t=0 0",
-      `m=audio ${this.stream.local.port} RTP/AVP ${CODECS.map((c) => c.payload).join(" ")} ${EVENTS}`,
-      ...CODECS.map((c) => `a=rtpmap:${c.payload} ${c.name}/8000`),
+      `m=audio ${this.stream.local.port} RTP/AVP ${this.plan.codecs.map((c) => c.payload).join(" ")} ${EVENTS}`,
+      ...this.plan.codecs.map((c) => `a=rtpmap:${c.payload} ${c.name}/8000`),
       `a=rtpmap:${EVENTS} telephone-event/8000`,
       `a=fmtp:${EVENTS} 0-16`,
       "a=ptime:20",
@@ -208,7 +222,7 @@ class ProbeCall implements SessionUser {
     const host = media?.connection?.ip ?? description.connection?.ip;
     if (media === undefined || media.type !== "audio" || media.port === 0 || host === undefined) return false;
     const payloads = (media.payloads ?? "").split(" ").map(Number);
-    const chosen = payloads.map((p) => CODECS.find((c) => c.payload === p)).find((c) => c !== undefined);
+    const chosen = payloads.map((p) => this.plan.codecs.find((c) => c.payload === p)).find((c) => c !== undefined);
     if (chosen === undefined) return false;
     this.#remote = media;
     this.#codec = chosen.name;
@@ -218,7 +232,7 @@ class ProbeCall implements SessionUser {
   }
 
   #configure(
-    chosen: (typeof CODECS)[number],
+    chosen: ProbeCodec,
     remote: SocketAddress,
     events: number | undefined,
     direction: string,
@@ -230,7 +244,7 @@ class ProbeCall implements SessionUser {
       sending: direction === "sendrecv" || direction === "recvonly",
       receiving: true,
       codec,
-      accepted: CODECS.map((c) => ({ ...codec, name: c.name, payloadType: c.payload })),
+      accepted: this.plan.codecs.map((c) => ({ ...codec, name: c.name, payloadType: c.payload })),
       followPeerCodec: false,
       telephoneEvent: events === undefined ? undefined : { send: events, receive: EVENTS, clockRate: 8000 },
       rtcpMux: false,
