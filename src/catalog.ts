@@ -4,6 +4,7 @@ import authenticator_digest from "./modules/authenticator_digest/module.ts";
 import core from "./modules/core/module.ts";
 import dialplan from "./modules/dialplan.ts";
 import dlg_options from "./modules/dlg_options.ts";
+import dtmf_info from "./modules/dtmf_info.ts";
 import empty_info from "./modules/empty_info.ts";
 import endpoint_identifier_anonymous from "./modules/endpoint_identifier_anonymous.ts";
 import endpoint_identifier_ip from "./modules/endpoint_identifier_ip/module.ts";
@@ -32,6 +33,7 @@ export const catalog: readonly AnyModule[] = [
   core,
   dialplan,
   dlg_options,
+  dtmf_info,
   empty_info,
   endpoint_identifier_anonymous,
   endpoint_identifier_ip,

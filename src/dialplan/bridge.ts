@@ -74,7 +74,8 @@ export class Bridge {
     if (event.kind === "held" || event.kind === "resumed") {
       void this.#queue(() => event.kind === "held" ? this.#hold(from, to) : this.#resume(from, to));
     }
-    if (event.kind === "digit" && event.by === "info") {
+    // Where both sides have digits as RTP events, or both as tones, the media plane passes them on.
+    if (event.kind === "digit" && (event.by === "info" || from.digits !== to.digits)) {
       void this.#queue(() => to.sendDigits(event.digit, { durationMs: event.durationMs }));
     }
     if (event.kind === "renegotiated") void this.join();

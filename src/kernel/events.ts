@@ -45,7 +45,7 @@ export interface Events {
     readonly step: string;
   };
   "user.event": { readonly call?: string; readonly name: string; readonly fields: Readonly<Record<string, string>> };
-  "media.digit": { readonly call: string; readonly digit: string; readonly durationMs: number };
+  "media.digit": { readonly call: string; readonly digit: string; readonly durationMs: number; readonly by?: "info" };
   "media.source": { readonly call: string; readonly address: string };
   "media.timeout": { readonly call: string; readonly seconds: number };
   "media.stats": { readonly call: string; readonly stats: Readonly<Record<string, number>> };

@@ -268,6 +268,9 @@ export type Indication =
   | "hold"
   | "unhold";
 
+/** RFC 4733 events, tones in the audio, INFO (application/dtmf-relay), or not at all. */
+export type DigitTransport = "events" | "tones" | "info" | "none";
+
 export type ChannelEvent =
   | { readonly kind: "ringing" } // outgoing: 180
   | { readonly kind: "progress" } // outgoing: early media runs
@@ -296,13 +299,18 @@ export interface Channel {
   /** Codec sent on audio, for bridging decisions and lists. */
   readonly codec: string | undefined;
   readonly remoteMedia: SocketAddress | undefined;
+  /** How digits go to the peer and come from it, as negotiated. */
+  readonly digits: DigitTransport;
   readonly sip: ChannelSip;
   indicate(indication: Indication): Promise<void>;
   /** 200 OK with SDP; resolves when the ACK came. No-op when up. */
   answer(): Promise<void>;
   /** Ends the leg: final status by cause before answer, CANCEL, or BYE. Safe at any time, any number of times. */
   hangup(cause: number, status?: number): void;
+  /** By RTP events, tones or INFO, as `digits` says; "none" sends nothing. */
   sendDigits(digits: string, options?: { readonly durationMs?: number; readonly gapMs?: number }): Promise<void>;
+  /** A digit came by INFO. */
+  digit(digit: string, durationMs: number): void;
   /** Sends a request within the call, after those before it. Resolves with the final status; 0: there was none. */
   request(
     method: string,
@@ -406,6 +414,7 @@ export interface MediaLine {
   /** Written by the handler. */
   stream: MediaStream | undefined;
   codec: string | undefined;
+  digits: DigitTransport;
   remote: SocketAddress | undefined;
   remotelyHeld: boolean;
   state: unknown;

@@ -15,7 +15,8 @@ export function manifest(more: Readonly<Record<string, unknown>> = {}): Record<s
       transports: { udp: { bind: `udp:127.0.0.1:${SIP}` }, tcp: { bind: `tcp:127.0.0.1:${SIP}` } },
       templates: { phone: { context: "internal", allow: ["ulaw", "alaw", "g722"], maxContacts: 3 } },
       endpoints: {
-        ...Object.fromEntries(["alice", "bob", "carol", "dave", "erin"].map(phone)),
+        ...Object.fromEntries(["alice", "bob", "carol", "erin"].map(phone)),
+        dave: { use: "phone", password: PASSWORD, dtmfMode: "info" },
         trunk: { context: "internal", allow: ["ulaw", "alaw"], aors: ["trunk"] },
       },
       aors: { trunk: { contact: ["sip:127.0.0.1:15190"] } },
@@ -29,6 +30,7 @@ export function manifest(more: Readonly<Record<string, unknown>> = {}): Record<s
     endpoint_identifier_ip: { identifies: { trunk: { endpoint: "trunk", match: ["127.0.0.1:15180"] } } },
     nat: {},
     dlg_options: {},
+    dtmf_info: {},
     logger: {},
     management: { bind: `127.0.0.1:${HTTP}` },
     dialplan: {
@@ -36,6 +38,7 @@ export function manifest(more: Readonly<Record<string, unknown>> = {}): Record<s
         alice: "dial(alice, 20s)",
         bob: "dial(bob, 20s)",
         carol: "dial(carol, 20s)",
+        dave: "dial(dave, 20s)",
         600: ["answer", "conference(main)"],
         601: ["answer", "echo"],
         602: ["answer", "playback(tone.wav)", "hangup"],

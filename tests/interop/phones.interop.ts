@@ -113,6 +113,28 @@ test("hold and resume: silence of the other while held, sound again after", asyn
   expectTone(stretch(heard, seconds - 1.6, seconds), 440);
 });
 
+test.each([["INFO", "RTP events", "info", "rtpevent"], ["RTP events", "INFO", "rtpevent", "info"]])(
+  "digits that come as %s reach a phone as it takes them: %s",
+  async (_from, _to, speaks, takes) => {
+    const alice = await phones.baresip("alice", 440, { account: `dtmfmode=${speaks}` });
+    const bob = await phones.baresip(takes === "info" ? "dave" : "bob", 880);
+    await alice.dial(`sip:${takes === "info" ? "dave" : "bob"}@${ADDRESS}`);
+    await alice.event("CALL_ESTABLISHED");
+    await Bun.sleep(500);
+    for (const digit of "159#") {
+      await alice.command("sndcode", digit);
+      await Bun.sleep(250);
+      await alice.command("sndcode", "\x04"); // key released
+      await Bun.sleep(150);
+    }
+    await Bun.sleep(500);
+    await alice.hangup();
+    await bob.event("CALL_CLOSED");
+    const told = takes === "info" ? /received DTMF: '(.)'/g : /received event: '(.)' \(end=0\)/g;
+    expect([...bob.peer.output.matchAll(told)].map((m) => m[1]).join("")).toBe("159#");
+  },
+);
+
 test("DTMF (RFC 4733) is passed on, each digit once", async () => {
   const alice = await phones.baresip("alice", 440);
   const bob = await phones.baresip("bob", 880);

@@ -24,6 +24,10 @@ export interface Options {
   /** Further fields of every endpoint. */
   readonly endpoint?: Readonly<Record<string, unknown>>;
   readonly sdpRtp?: Readonly<Record<string, unknown>>;
+  /** Further fields of single endpoints. */
+  readonly endpoints?: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+  /** Further modules, without options. */
+  readonly modules?: readonly AnyModule[];
 }
 
 export class CallServer {
@@ -43,14 +47,22 @@ export class CallServer {
     const names = Object.entries(addresses);
     server.kernel = await bootKernel({
       world: server.world,
-      modules,
+      modules: [...modules, ...options.modules ?? []],
       services: [offer(media, server.media), offer(dialplanEngine, engine)],
       log: (record) => server.log.push(record),
       manifest: {
         core: {
           transports: { udp: { bind: `udp:${SERVER}:5060` } },
           endpoints: Object.fromEntries(
-            names.map(([id]) => [id, { context: "internal", aors: id, timers: "no", ...options.endpoint }]),
+            names.map((
+              [id],
+            ) => [id, {
+              context: "internal",
+              aors: id,
+              timers: "no",
+              ...options.endpoint,
+              ...options.endpoints?.[id],
+            }]),
           ),
           aors: Object.fromEntries(names.map(([id, host]) => [id, { contact: [`sip:${id}@${host}:5060`] }])),
         },
@@ -61,6 +73,7 @@ export class CallServer {
           identifies: Object.fromEntries(names.map(([id, host]) => [id, { endpoint: id, match: [host] }])),
         },
         dialplan: { internal: options.dialplan },
+        ...Object.fromEntries((options.modules ?? []).map(({ name }) => [name, {}])),
       },
     });
     server.kernel.host.events.all((name, data) => server.events.push({ name, data }));

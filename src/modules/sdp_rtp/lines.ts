@@ -3,7 +3,7 @@ import type { EventBus } from "../../kernel/events.ts";
 import type { Logger } from "../../kernel/log.ts";
 import { type MediaEvent, type MediaPlane, type MediaStream, NoPort, type StreamConfig } from "../../kernel/media.ts";
 import type { Metrics } from "../../kernel/metrics.ts";
-import type { Channel, MediaLine, SdpHandler } from "../../kernel/services.ts";
+import type { Channel, DigitTransport, MediaLine, SdpHandler } from "../../kernel/services.ts";
 import type { MediaDescription, SessionDescription } from "../../sdp/description.ts";
 import type { TransportState } from "../../sip/transport/layer.ts";
 import type { World } from "../../world/world.ts";
@@ -135,6 +135,7 @@ export class AudioLines implements SdpHandler {
     audio.theirs = negotiate.readFormats(remote).codecs.map((f) => f.codec).filter((codec) => usable.has(codec));
     line.remotelyHeld = negotiate.holds(remote, description) && !(line.locallyHeld && audio.offered);
     line.codec = first.codec.option;
+    line.digits = digitsBy(this.around.fields(line.endpoint), agreed.event !== undefined);
     line.remote = address;
     await audio.stream.configure(this.#config(line, audio, local, remote, description, agreed, address));
   }
@@ -302,6 +303,21 @@ function allowed(fields: EndpointFields): readonly Preference[] {
   const read = typeof list === "string" ? [] : list;
   preferences.set(fields, read);
   return read;
+}
+
+/** How digits go to the peer and come from it. */
+function digitsBy({ dtmfMode }: EndpointFields, events: boolean): DigitTransport {
+  switch (dtmfMode) {
+    case "inband":
+      return "tones";
+    case "rfc4733":
+    case "auto":
+      return events ? "events" : "tones";
+    case "auto_info":
+      return events ? "events" : "info";
+    default:
+      return dtmfMode;
+  }
 }
 
 /** Are digits to come and go as RTP events? */

@@ -3,7 +3,15 @@
 import type { Endpoint } from "../../kernel/endpoint.ts";
 import type { CallEvent } from "../../kernel/events.ts";
 import type { MediaStream, ToneStep } from "../../kernel/media.ts";
-import type { Channel, ChannelEvent, ChannelSip, Indication, MediaLine, Party } from "../../kernel/services.ts";
+import type {
+  Channel,
+  ChannelEvent,
+  ChannelSip,
+  DigitTransport,
+  Indication,
+  MediaLine,
+  Party,
+} from "../../kernel/services.ts";
 import type { Exchange, InviteSession, SessionEnd, SessionUser } from "../../sip/dialog/session.ts";
 import type { HeaderLines } from "../../sip/dialog/server_invite.ts";
 import { descriptionOf } from "../../sip/dialog/description.ts";
@@ -20,6 +28,7 @@ import { type LineReport, MediaSession, type Refusal } from "./media_session.ts"
 const NORMAL = 16; // Q.850 causes
 const BEARER = 58;
 const FAILURE = 38;
+const FLASH_MS = 300;
 const NO_MEDIA = 44;
 const RECOVERY = 102;
 
@@ -117,6 +126,9 @@ export class SessionChannel implements Channel {
   get codec(): string | undefined {
     return this.media.audio?.codec;
   }
+  get digits(): DigitTransport {
+    return this.media.audio?.digits ?? "none";
+  }
   get remoteMedia(): SocketAddress | undefined {
     return this.media.audio?.remote;
   }
@@ -184,7 +196,24 @@ export class SessionChannel implements Channel {
     digits: string,
     options: { readonly durationMs?: number; readonly gapMs?: number } = {},
   ): Promise<void> {
-    await this.audio?.sendDigits(digits, { durationMs: options.durationMs ?? 160, gapMs: options.gapMs ?? 80 });
+    const { durationMs = 160, gapMs = 80 } = options;
+    if (this.digits === "none") return;
+    if (this.digits !== "info") {
+      const known = this.digits === "tones" ? digits.replaceAll("!", "") : digits; // a hook flash has no tone
+      return await this.audio?.sendDigits(known, { durationMs, gapMs });
+    }
+    for (const digit of digits.toUpperCase()) {
+      const bytes = new TextEncoder().encode(
+        `Signal=${digit}\r\nDuration=${digit === "!" ? FLASH_MS : Math.round(durationMs)}\r\n`,
+      );
+      await this.request("INFO", [], { type: "application/dtmf-relay", bytes });
+    }
+  }
+
+  digit(digit: string, durationMs: number): void {
+    if (this.state === "ended") return;
+    this.engine.emit("media.digit", { call: this.id, digit, durationMs, by: "info" });
+    this.#tell({ kind: "digit", digit, durationMs, by: "info" });
   }
 
   request(

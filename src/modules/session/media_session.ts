@@ -1,4 +1,4 @@
-import type { ChannelEvent, Endpoint, MediaLine, SdpHandler } from "../../kernel/services.ts";
+import type { ChannelEvent, DigitTransport, Endpoint, MediaLine, SdpHandler } from "../../kernel/services.ts";
 import type { MediaStream } from "../../kernel/media.ts";
 import { readDescription, writeDescription } from "../../sdp/text.ts";
 import type { MediaDescription, SessionDescription } from "../../sdp/description.ts";
@@ -16,6 +16,7 @@ class Line implements MediaLine {
   locallyHeld = false;
   stream: MediaStream | undefined;
   codec: string | undefined;
+  digits: DigitTransport = "tones";
   remote: SocketAddress | undefined;
   remotelyHeld = false;
   state: unknown;
