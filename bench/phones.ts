@@ -4,10 +4,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 /** Compiles bench/native/<name>.c with gcc -O2; the path of the program. */
-export function compile(name: string): string {
+export function compile(name: string, ...options: readonly string[]): string {
   const program = join(mkdtempSync(join(tmpdir(), "bench-")), name);
   const source = join(import.meta.dir, "native", `${name}.c`);
-  const { exitCode, stderr } = Bun.spawnSync(["gcc", "-O2", "-o", program, source]);
+  const { exitCode, stderr } = Bun.spawnSync(["gcc", "-O2", "-o", program, source, ...options]);
   if (exitCode !== 0) throw new Error(`gcc: ${stderr}`);
   return program;
 }
