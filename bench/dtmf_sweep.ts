@@ -178,7 +178,7 @@ export const wanted: Record<string, { most: number; make: (rnd: Random) => Line 
     make: (r) => ({ digits: ten(() => plain(r, { on: between(r, 60, 95), gap: 10 })) }),
   },
   "dial tone 10 dB": {
-    most: 0.05,
+    most: 0.003,
     make: (r) => ({
       digits: ten(() => plain(r, { level: -10 })),
       dial: { count: pick(r, 1, 2), below: 10 },

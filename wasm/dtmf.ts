@@ -15,14 +15,15 @@ const TURN: i32 = 200; // blocks after which every nominal phase repeats
 const OFF_BLOCKS: i32 = 6;
 
 const LOWEST_PEAK: f32 = 62; // -51 dBm0
-const FIT: f32 = 0.76; // of the energy is in the two sines
+const FIT: f32 = 0.70; // of the energy is in the two sines
 const BLOCK_MISFIT: f32 = 0.62; // of a block's mean energy may be something else
 // Limits of the twist, and 6 dB that an echo 10 dB down may add to it.
 const TWIST_LEAST: f32 = 0.034; // high over low power: -14.7 dB
 const TWIST_MOST: f32 = 12; // +10.8 dB
 const APART_UNCLEAN: f64 = 0.022; // harmonics 4 and 5: 2.8 %
 const CLEAN: f32 = 0.12; // what 12 dB of noise or a dial tone 15 dB down leaves
-const STEADY_MISFIT: f32 = 0.28; // on average, in the blocks that are not at an edge
+const STEADY_MISFIT: f32 = 0.42; // on average, in the blocks that are not at an edge
+const DIAL_TONE: f64 = 0.7; // of what is left then is a dial tone
 const WEAKER: f32 = 0.35; // of what the sines leave is at most in the weaker
 const DETUNED: f64 = 0.0172; // relative: 1.5 % must pass, 3.5 % must not
 const APART: f64 = 0.0325; // relative: harmonics 3 and 4 of a voice are a "*" whose tones are 3.7 % too far apart
@@ -383,11 +384,26 @@ function judge(row: i32, column: i32, low: f64, high: f64, energy: f32): bool {
     if (i > 0 && i < <usize> WINDOW - 1) steady += rest;
   }
   const unclean = steady * BLOCK_MISFIT / (most * <f32> (WINDOW - 2));
-  if (unclean > (apart > APART_UNCLEAN ? CLEAN : STEADY_MISFIT)) return false;
-  return true;
+  if (unclean <= CLEAN) return true;
+  return unclean <= STEADY_MISFIT && apart <= APART_UNCLEAN && restIsDialTone();
 }
 
-/** Energy of a block that the two sines leave. */
+/** Most of what the two sines leave is from 330 to 470 Hz: five bins of the window. */
+function restIsDialTone(): bool {
+  const half = <usize> HALF * 4;
+  const rest = product(window, window) + product(window + half, window + half);
+  let power: f64 = 0;
+  for (let bin = 12; bin <= 16; bin++) {
+    wave(base, <f64> bin * 8000 / <f64> SPAN);
+    for (let part: usize = 0; part <= <usize> SPAN * 4; part += <usize> SPAN * 4) {
+      const sum = product(base + part, window) + product(base + part + half, window + half);
+      power += sum * sum;
+    }
+  }
+  return power * 2 / <f64> SPAN > DIAL_TONE * rest;
+}
+
+/** Energy of a block that the two sines leave, which takes the block's place in the window. */
 function misfit(offset: usize): f32 {
   const a = f32x4.splat(<f32> load<f64>(solution));
   const b = f32x4.splat(<f32> load<f64>(solution, 8));
@@ -400,6 +416,7 @@ function misfit(offset: usize): f32 {
       f32x4.add(f32x4.mul(c, v128.load(base + i, SPAN * 8)), f32x4.mul(d, v128.load(base + i, SPAN * 12))),
     );
     const rest = f32x4.sub(v128.load(window + i), model);
+    v128.store(window + i, rest);
     sum = f32x4.add(sum, f32x4.mul(rest, rest));
   }
   return lanes(sum);
