@@ -76,7 +76,7 @@ export class Bridge {
     }
     // Where both sides have digits as RTP events, or both as tones, the media plane passes them on.
     if (event.kind === "digit" && (event.by === "info" || from.digits !== to.digits)) {
-      void this.#queue(() => to.sendDigits(event.digit, { durationMs: event.durationMs }));
+      void this.#queue(() => to.sendDigits(event.digit, { durationMs: event.durationMs, over: true }));
     }
     if (event.kind === "renegotiated") void this.join();
   }

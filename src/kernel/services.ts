@@ -308,7 +308,11 @@ export interface Channel {
   /** Ends the leg: final status by cause before answer, CANCEL, or BYE. Safe at any time, any number of times. */
   hangup(cause: number, status?: number): void;
   /** By RTP events, tones or INFO, as `digits` says; "none" sends nothing. */
-  sendDigits(digits: string, options?: { readonly durationMs?: number; readonly gapMs?: number }): Promise<void>;
+  sendDigits(
+    digits: string,
+    /** `over`: they were pressed and let go already, so an INFO leaves at once. */
+    options?: { readonly durationMs?: number; readonly gapMs?: number; readonly over?: boolean },
+  ): Promise<void>;
   /** A digit came by INFO. */
   digit(digit: string, durationMs: number): void;
   /** Sends a request within the call, after those before it. Resolves with the final status; 0: there was none. */

@@ -194,7 +194,7 @@ export class SessionChannel implements Channel {
 
   async sendDigits(
     digits: string,
-    options: { readonly durationMs?: number; readonly gapMs?: number } = {},
+    options: { readonly durationMs?: number; readonly gapMs?: number; readonly over?: boolean } = {},
   ): Promise<void> {
     const { durationMs = 160, gapMs = 80 } = options;
     if (this.digits === "none") return;
@@ -202,12 +202,18 @@ export class SessionChannel implements Channel {
       const known = this.digits === "tones" ? digits.replaceAll("!", "") : digits; // a hook flash has no tone
       return await this.audio?.sendDigits(known, { durationMs, gapMs });
     }
-    for (const digit of digits.toUpperCase()) {
+    for (const [at, digit] of [...digits.toUpperCase()].entries()) {
+      // An INFO tells of a digit that has ended.
+      if (!options.over) await this.#wait((at === 0 ? 0 : gapMs) + (digit === "!" ? FLASH_MS : durationMs));
       const bytes = new TextEncoder().encode(
         `Signal=${digit}\r\nDuration=${digit === "!" ? FLASH_MS : Math.round(durationMs)}\r\n`,
       );
       await this.request("INFO", [], { type: "application/dtmf-relay", bytes });
     }
+  }
+
+  #wait(ms: number): Promise<void> {
+    return new Promise((resolve) => void this.engine.world.after(ms, resolve));
   }
 
   digit(digit: string, durationMs: number): void {
