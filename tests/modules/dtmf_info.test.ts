@@ -140,3 +140,22 @@ test("a side without digits gets none", async () => {
   await bob.settle();
   expect([far.sent, infos(bob)]).toEqual(["", []]);
 });
+
+test("senddtmf by INFO: each digit is told of when it has ended, the next one after the gap", async () => {
+  const server = await CallServer.start({
+    dialplan: { 5: ["answer", "senddtmf(12, 250, 400)", "wait(9)"] },
+    modules: [dtmfInfo],
+    endpoints: { alice: { dtmfMode: "info" } },
+  });
+  const alice = await server.phone("alice");
+  await alice.invite("5");
+  await alice.ack();
+  const counts: number[] = [];
+  for (const ms of [300, 150, 500, 200, 500]) {
+    await alice.settle(ms);
+    if (infos(alice).length > (counts.at(-1) ?? 0)) await alice.reply("INFO", "200 OK");
+    counts.push(infos(alice).length);
+  }
+  expect(counts).toEqual([0, 1, 1, 2, 2]);
+  expect(infos(alice)).toEqual(["Signal=1\r\nDuration=400\r\n", "Signal=2\r\nDuration=400\r\n"]);
+});

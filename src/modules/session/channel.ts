@@ -205,6 +205,7 @@ export class SessionChannel implements Channel {
     for (const [at, digit] of [...digits.toUpperCase()].entries()) {
       // An INFO tells of a digit that has ended.
       if (!options.over) await this.#wait((at === 0 ? 0 : gapMs) + (digit === "!" ? FLASH_MS : durationMs));
+      if (this.ended.aborted) return;
       const bytes = new TextEncoder().encode(
         `Signal=${digit}\r\nDuration=${digit === "!" ? FLASH_MS : Math.round(durationMs)}\r\n`,
       );
