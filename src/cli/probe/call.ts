@@ -84,6 +84,7 @@ class ProbeCall implements SessionUser {
   #end: SessionEnd | undefined;
   #ended = () => {};
   #accepted = () => {};
+  #released = () => {};
 
   constructor(readonly agent: Agent, readonly plan: CallPlan, readonly stream: MediaStream) {
     const localTag = agent.options.world.random.token(6);
@@ -99,6 +100,7 @@ class ProbeCall implements SessionUser {
     const { world, timeoutMs } = this.agent.options;
     const ended = new Promise<void>((resolve) => this.#ended = resolve);
     const accepted = new Promise<void>((resolve) => this.#accepted = resolve);
+    const released = new Promise<void>((resolve) => this.#released = resolve);
     const wait = (ms: number) => new Promise<void>((resolve) => void world.after(ms, resolve));
     this.stream.on((event) => {
       if (event.kind === "digit") this.#digits += event.digit;
@@ -113,7 +115,7 @@ class ProbeCall implements SessionUser {
     await recording.stop();
     const stats = this.#config === undefined ? undefined : await this.stream.stats();
     this.#session.end();
-    await Promise.race([ended, wait(GOODBYE_MS)]);
+    await Promise.race([released, wait(GOODBYE_MS)]); // the BYE has its answer
     return this.#report(stats);
   }
 
@@ -187,6 +189,10 @@ class ProbeCall implements SessionUser {
   ended(end: SessionEnd): void {
     this.#end = end;
     this.#ended();
+  }
+
+  released(): void {
+    this.#released();
   }
 
   // ---- descriptions ----------------------------------------------------------------------------------------------------

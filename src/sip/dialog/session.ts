@@ -834,6 +834,7 @@ export class InviteSession {
     this.#server?.stop();
     this.#byeGuard?.cancel();
     this.dialogs.remove(this);
+    this.user.released?.();
   }
 
   #observe(message: SipMessage): void {

@@ -47,6 +47,8 @@ export interface SessionUser {
   request(transaction: ServerTransaction): void;
   /** Exactly once; nothing is reported after it. */
   ended(end: SessionEnd): void;
+  /** After the end: what was asked is answered or given up, the BYE too. */
+  released?(): void;
 }
 
 /** A re-INVITE or UPDATE of ours; waits its turn. */
