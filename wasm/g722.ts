@@ -60,7 +60,7 @@ const secondTaps: usize = memory.data<i16>([
   3, 0, -11, 0, 12, 0, 32, 0, -210, 0, 951, 0, 3876, 0, -805, 0, 362, 0, -156, 0, 53, 0, -11, 0,
 ]);
 
-/** Slots 0..8191, one per direction: forgets what was coded before. */
+/** Slots 0..8191, what stream n hears (n) and says (4096 + n): forgets what was coded before. */
 export function g722Reset(slot: i32): i32 {
   if (<u32> slot >= <u32> SLOTS) return -1;
   const s = slots + <usize> slot * SLOT_BYTES;

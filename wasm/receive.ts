@@ -1,7 +1,7 @@
 // A datagram of an open stream: read, checked, counted, heard. Any octets give an answer, never a trap.
 import { bridgeRelay, RELAY_AUDIO, RELAY_EVENT } from "./bridge";
 import { clockNow } from "./clock";
-import { codecIsDecoded, COMFORT_NOISE, G722 } from "./codec";
+import { codecIsDecoded, codecRemembers, COMFORT_NOISE } from "./codec";
 import { coderDecode, coderNext, coderSamples } from "./coder";
 import { dtmfFeed, dtmfLength } from "./dtmf";
 import { eventReceive, eventTell } from "./event";
@@ -129,9 +129,7 @@ function hear(s: usize): void {
     if (load<u32>(s, FLAGS) & FOLLOW_PEER_CODEC) follow(s, entry);
   }
   coderNext();
-  if (kind == G722 && order == SEQUENCE_LATE) { // its decoder is past it
-    if ((wants & WANT_RELAY) == 0) return;
-  } else if (wants & WANT_SAMPLES) samples(s, kind);
+  if (wants & WANT_SAMPLES && !(order == SEQUENCE_LATE && codecRemembers(kind))) samples(s, kind);
   if (wants & WANT_RELAY) relay(s, kind, clock, RELAY_AUDIO);
 }
 

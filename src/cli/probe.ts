@@ -141,11 +141,12 @@ function readOptions(args: readonly string[]): Options {
 }
 
 function readCodecs(list: string): readonly ProbeCodec[] {
-  return list.split(",").map((name) => {
+  const named = list.split(",").map((name) => {
     const codec = probeCodecs.find(({ option }) => option === name.trim());
     if (codec) return codec;
     throw new WrongUse(`--codec expects ${probeCodecs.map(({ option }) => option).join(", ")}, found "${name}"`);
   });
+  return [...new Set(named)];
 }
 
 function readTarget(text: string | undefined, server: SipUri | undefined): SipUri | undefined {

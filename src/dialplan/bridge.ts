@@ -2,6 +2,9 @@ import type { Channel, ChannelEvent } from "../kernel/services.ts";
 import type { DialplanHost } from "../kernel/dialplan.ts";
 import { beside, type Sounds } from "./application.ts";
 
+const MOST_DIGITS = 32; // that wait for one side
+const LONGEST_DIGIT_MS = 5000;
+
 /** What a bridge does when one side holds the other. */
 export interface HoldRules {
   /** Passes the hold on (re-INVITE) instead of playing music. */
@@ -12,12 +15,14 @@ export interface HoldRules {
 
 /**
  * Two answered channels that hear each other, until one of them ends. Sound is joined in the media plane; here only hold
- * and resume, digits that did not come as RTP, and changes of media are passed on.
+ * and resume, digits that the other side takes in another way, and changes of media are passed on.
  */
 export class Bridge {
   #joined = false;
   #work: Promise<void> = Promise.resolve();
   readonly #held = new Set<Channel>();
+  readonly #digits = new Map<Channel, { waiting: number; last: Promise<void> }>();
+  #dropped = false;
 
   constructor(
     readonly one: Channel,
@@ -76,9 +81,25 @@ export class Bridge {
     }
     // Where both sides have digits as RTP events, or both as tones, the media plane passes them on.
     if (event.kind === "digit" && (event.by === "info" || from.digits !== to.digits)) {
-      void this.#queue(() => to.sendDigits(event.digit, { durationMs: event.durationMs, over: true }));
+      this.#press(to, event.digit, Math.min(event.durationMs, LONGEST_DIGIT_MS));
     }
     if (event.kind === "renegotiated") void this.join();
+  }
+
+  /** Digits wait for each other; nothing waits for them, as a peer may take its time to answer an INFO. */
+  #press(to: Channel, digit: string, durationMs: number): void {
+    const line = this.#digits.get(to) ?? { waiting: 0, last: Promise.resolve() };
+    this.#digits.set(to, line);
+    if (line.waiting >= MOST_DIGITS) {
+      if (!this.#dropped) this.host.log.warning("bridge: digits come too fast and are dropped", { to: to.id });
+      this.#dropped = true;
+      return;
+    }
+    line.waiting++;
+    line.last = line.last.then(async () => {
+      await this.#attempt(() => to.sendDigits(digit, { durationMs, over: true }));
+      line.waiting--;
+    });
   }
 
   async #hold(by: Channel, held: Channel): Promise<void> {
@@ -102,17 +123,20 @@ export class Bridge {
     this.#joined = true;
   }
 
-  /** One after the other; what fails because a side has gone is not worth a word. */
+  /** One after the other. */
   #queue(work: () => Promise<void>): Promise<void> {
-    this.#work = this.#work.then(async () => {
-      try {
-        await work();
-      } catch (error) {
-        if (this.one.ended.aborted || this.other.ended.aborted) return;
-        const why = error instanceof Error ? error.message : String(error);
-        this.host.log.warning(`bridge: ${why}`, { one: this.one.id, other: this.other.id });
-      }
-    });
+    this.#work = this.#work.then(() => this.#attempt(work));
     return this.#work;
+  }
+
+  /** What fails because a side has gone is not worth a word. */
+  async #attempt(work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      if (this.one.ended.aborted || this.other.ended.aborted) return;
+      const why = error instanceof Error ? error.message : String(error);
+      this.host.log.warning(`bridge: ${why}`, { one: this.one.id, other: this.other.id });
+    }
   }
 }

@@ -42,13 +42,14 @@ export default defineModule({
         if (!channel || channel.state === "ended") return reply(info, 481, "Call/Transaction Does Not Exist");
         const endpoint = channel.endpoint.id;
         if (info.body.length > MOST_OCTETS) return reply(info, 413, "Request Entity Too Large");
+        if (tooMany(channel)) return reply(info, 200, "OK"); // dropped
         const pressed = read(decodeText(info.body));
         if (pressed === "unreadable") {
           ctx.log.error("an INFO holds no digit", { call: channel.id, endpoint });
           ctx.metrics.count("rejected", 1, { endpoint });
           return reply(info, 500, "Server Internal Error");
         }
-        if (pressed && !tooMany(channel)) {
+        if (pressed) {
           ctx.metrics.count("received", 1, { endpoint });
           channel.digit(pressed.digit, pressed.durationMs);
         }

@@ -117,7 +117,7 @@ export interface Core {
   g711UlawToAlaw(to: number, from: number, count: number): void;
   g711AlawToUlaw(to: number, from: number, count: number): void;
 
-  /** Slots 0..8191, one per direction: forgets what was coded before. */
+  /** Slots 0..8191, what stream n hears (n) and says (4096 + n): forgets what was coded before. */
   g722Reset(slot: number): number;
   /** `count` samples (at most 960, even) at 16 kHz to count / 2 octets: octets written. */
   g722Encode(slot: number, to: number, samples: number, count: number): number;
@@ -161,7 +161,7 @@ export interface Core {
   /** The tone recognised in these samples, a character: `f` CNG, `e` CED, `v` preamble of V.21; 0: none. */
   faxToneFeed(slot: number, samples: number, count: number): number;
 
-  /** Slots 0..2047, one per direction. */
+  /** Slots 0..16383, one per direction; those from 4096 on belong to streams. */
   resampleReset(slot: number): number;
   /** Rates 8000, 16000, 32000, 48000; at most 960 samples of input. Samples written. */
   resampleRun(slot: number, from: number, to: number, output: number, input: number, count: number): number;

@@ -112,3 +112,15 @@ test("the examples of docs/media.md print what it shows", async () => {
     expect(ran.exitCode).toBe(0);
   }
 });
+
+test("a full disk and a reader that has gone are said, in a line", async () => {
+  const input = join(folder, "long.s16");
+  await Bun.write(input, new Uint8Array(4_000_000));
+  for (const [sink, complaint] of [["> /dev/full", /no space left/], ["| true", /nobody reads/]] as const) {
+    const command = `set -o pipefail; "${executable}" media encode < "${input}" ${sink}`;
+    const { exitCode, stderr } = Bun.spawnSync(["bash", "-c", command]);
+    expect(exitCode).toBe(1);
+    expect(stderr.toString()).toMatch(complaint);
+    expect(stderr.toString().trimEnd().split("\n")).toHaveLength(1);
+  }
+});

@@ -121,12 +121,7 @@ test.each([["INFO", "RTP events", "info", "rtpevent"], ["RTP events", "INFO", "r
     await alice.dial(`sip:${takes === "info" ? "dave" : "bob"}@${ADDRESS}`);
     await alice.event("CALL_ESTABLISHED");
     await Bun.sleep(500);
-    for (const digit of "159#") {
-      await alice.command("sndcode", digit);
-      await Bun.sleep(250);
-      await alice.command("sndcode", "\x04"); // key released
-      await Bun.sleep(150);
-    }
+    await alice.press("159#");
     await Bun.sleep(500);
     await alice.hangup();
     await bob.event("CALL_CLOSED");
@@ -141,12 +136,7 @@ test("DTMF (RFC 4733) is passed on, each digit once", async () => {
   await alice.dial("sip:bob@" + ADDRESS);
   await alice.event("CALL_ESTABLISHED");
   await Bun.sleep(800);
-  for (const digit of "159#") {
-    await alice.command("sndcode", digit);
-    await Bun.sleep(250);
-    await alice.command("sndcode", "\x04"); // key released
-    await Bun.sleep(150);
-  }
+  await alice.press("159#");
   await Bun.sleep(800);
   await alice.hangup();
   await bob.event("CALL_CLOSED");

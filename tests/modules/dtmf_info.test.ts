@@ -141,6 +141,36 @@ test("a side without digits gets none", async () => {
   expect([far.sent, infos(bob)]).toEqual(["", []]);
 });
 
+test("what is no digit counts too: a flood of it fills no log", async () => {
+  const { info } = await call();
+  const statuses: (string | undefined)[] = [];
+  for (let i = 0; i < 60; i++) statuses.push(await info(RELAY, "Signal=Z"));
+  expect(statuses.filter((status) => status === "500")).toHaveLength(50);
+  expect(statuses.slice(50)).toEqual(Array(10).fill("200"));
+});
+
+test("a peer that never answers an INFO does not keep the call from ending", async () => {
+  const { server, alice, bob, near } = await bridged("info");
+  for (let i = 0; i < 3; i++) near.happens({ kind: "digit", digit: "7", durationMs: 180 });
+  await alice.bye();
+  expect(bob.peer.all("BYE ")).toHaveLength(1);
+  await bob.reply("BYE", "200 OK");
+  await server.expectIdle();
+});
+
+test("digits that come faster than the other side takes them do not pile up", async () => {
+  const { server, bob, near } = await bridged("info");
+  for (let i = 0; i < 50; i++) near.happens({ kind: "digit", digit: "7", durationMs: 180 });
+  await bob.settle();
+  for (let i = 0; i < 50; i++) {
+    await bob.reply("INFO", "200 OK");
+    await bob.settle(600);
+  }
+  const numbers = new Set(bob.peer.all("INFO ").map(({ text }) => header(text, "CSeq")));
+  expect(numbers.size).toBe(32);
+  expect(server.log.filter(({ text }) => text.includes("come too fast"))).toHaveLength(1);
+});
+
 test("senddtmf by INFO: each digit is told of when it has ended, the next one after the gap", async () => {
   const server = await CallServer.start({
     dialplan: { 5: ["answer", "senddtmf(12, 250, 400)", "wait(9)"] },

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
-import { lossy, musts, nevers, sweep, wanted } from "../../bench/dtmf_sweep.ts";
-import { desk, listen, random, toPcm } from "./sound.ts";
+import { lossy, musts, nevers, sweep, wanted } from "./digit_sounds.ts";
+import { desk, hearDigits, random, toPcm } from "./sound.ts";
 
 const on = await desk();
 
@@ -18,7 +18,7 @@ test.each(Object.entries(wanted))("%s: most digits", (name, { make, most }) => {
 
 test.each(Object.keys(nevers))("%s: no digit", (name) => {
   const rnd = random(23);
-  for (let i = 0; i < 100; i++) expect(listen(on, toPcm(nevers[name]?.(rnd) ?? new Float64Array()))).toEqual([]);
+  for (let i = 0; i < 100; i++) expect(hearDigits(on, toPcm(nevers[name]?.(rnd) ?? new Float64Array()))).toEqual([]);
 });
 
 test.each([[0.03, "zero", 0.02], [0.03, "repeat", 0.02], [0.1, "zero", 0.05], [0.1, "repeat", 0.05]] as const)(

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
-import { hear, musts, nevers } from "../../bench/fax_sweep.ts";
-import { desk, random } from "./sound.ts";
+import { musts, nevers } from "./fax_sounds.ts";
+import { desk, hearFaxTones, random } from "./sound.ts";
 
 const on = await desk();
 
@@ -10,15 +10,15 @@ test.each(Object.keys(musts))("%s: each declared once and in time", (name) => {
   for (let i = 0; i < 40; i++) {
     const sound = make?.(rnd, on);
     if (!sound) throw new Error(name);
-    const heard = hear(on, sound.pcm);
-    expect(heard.map(({ tone }) => tone)).toEqual([letter ?? ""]);
+    const heard = hearFaxTones(on, sound.pcm);
+    expect(heard.map(({ what }) => what)).toEqual([letter ?? ""]);
     expect(heard[0]?.at).toBeLessThanOrEqual(sound.until);
   }
 });
 
 test.each(Object.keys(nevers))("%s: nothing is declared", (name) => {
   const rnd = random(8);
-  for (let i = 0; i < 40; i++) expect(hear(on, nevers[name]?.(rnd) ?? new Int16Array())).toEqual([]);
+  for (let i = 0; i < 40; i++) expect(hearFaxTones(on, nevers[name]?.(rnd) ?? new Int16Array())).toEqual([]);
 });
 
 test("a slot that is not there is refused", () => {

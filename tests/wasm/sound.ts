@@ -1,5 +1,5 @@
 // Sounds to listen to: everything from a seed, 8 kHz unless said otherwise.
-import { type Core, loadCore } from "../../src/worker/core.ts";
+import { loadCore } from "../../src/worker/core.ts";
 
 export type Random = () => number;
 
@@ -17,6 +17,9 @@ export function random(seed: number): Random {
 export function gauss(rnd: Random): number {
   return Math.sqrt(-2 * Math.log(1 - rnd())) * Math.cos(2 * Math.PI * rnd());
 }
+
+export const between = (rnd: Random, low: number, high: number) => low + rnd() * (high - low);
+export const pick = <T>(rnd: Random, ...of: T[]): T => of[Math.floor(rnd() * of.length)] as T; // never empty
 
 /** Peak of a sine: full scale is +3.14 dBm0. */
 export function peakOf(dbm0: number): number {
@@ -95,18 +98,34 @@ export function g711({ core, offset, samples }: Desk, pcm: Int16Array, law: "ula
   return out;
 }
 
-/** Digits the core reports, fed in 20 ms frames, with the samples consumed when each was declared. */
-export function listen(
-  { core, offset, samples }: { core: Pick<Core, "dtmfReset" | "dtmfFeed">; offset: number; samples: Int16Array },
-  pcm: Int16Array,
-) {
-  const heard: { digit: string; at: number }[] = [];
-  core.dtmfReset(0);
+/** What a receiver of the core reports, fed in 20 ms frames, with the samples consumed when each was declared. */
+export function hear({ offset, samples }: Desk, pcm: Int16Array, feed: (offset: number, count: number) => number) {
+  const heard: { what: string; at: number }[] = [];
   for (let from = 0; from < pcm.length; from += 160) {
     const part = pcm.subarray(from, from + 160);
     samples.set(part);
-    const digit = core.dtmfFeed(0, offset, part.length);
-    if (digit > 0) heard.push({ digit: String.fromCharCode(digit), at: from + part.length });
+    const what = feed(offset, part.length);
+    if (what > 0) heard.push({ what: String.fromCharCode(what), at: from + part.length });
   }
   return heard;
+}
+
+export function hearDigits(on: Desk, pcm: Int16Array) {
+  on.core.dtmfReset(0);
+  return hear(on, pcm, (offset, count) => on.core.dtmfFeed(0, offset, count));
+}
+
+export function hearFaxTones(on: Desk, pcm: Int16Array) {
+  on.core.faxToneReset(0);
+  return hear(on, pcm, (offset, count) => on.core.faxToneFeed(0, offset, count));
+}
+
+/** Three seconds of noise, more of it at low frequencies. */
+export function colouredNoise(rnd: Random): Float64Array {
+  const share = 0.98 * rnd();
+  let y = 0;
+  return Float64Array.from({ length: 24_000 }, () => {
+    y = share * y + gauss(rnd) * Math.sqrt(1 - share * share);
+    return y * 7000;
+  });
 }

@@ -46,6 +46,7 @@ export class InviteSession {
   readonly timer: SessionTimer;
   peerAllowsUpdate = false;
   #over = false;
+  #released = false;
   #forks = new Map<string, Fork>();
   #initial: SentInvite | undefined; // ours, no final yet
   #sent: SentInvite | undefined; // the same, for what it looked like on the wire
@@ -834,6 +835,8 @@ export class InviteSession {
     this.#server?.stop();
     this.#byeGuard?.cancel();
     this.dialogs.remove(this);
+    if (this.#released) return;
+    this.#released = true;
     this.user.released?.();
   }
 

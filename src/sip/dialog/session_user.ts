@@ -47,7 +47,7 @@ export interface SessionUser {
   request(transaction: ServerTransaction): void;
   /** Exactly once; nothing is reported after it. */
   ended(end: SessionEnd): void;
-  /** After the end: what was asked is answered or given up, the BYE too. */
+  /** Once, after the end: all that was asked is answered or given up, the BYE too. */
   released?(): void;
 }
 

@@ -123,6 +123,16 @@ ctrl_tcp_listen 127.0.0.1:${options.ctrlPort}
     return this.command("dial", target);
   }
 
+  /** Presses keys one after the other, a quarter of a second each. */
+  async press(digits: string): Promise<void> {
+    for (const digit of digits) {
+      await this.command("sndcode", digit);
+      await Bun.sleep(250);
+      await this.command("sndcode", "\x04"); // key released
+      await Bun.sleep(150);
+    }
+  }
+
   hangup(): Promise<string> {
     return this.command("hangup");
   }
