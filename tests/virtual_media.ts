@@ -22,6 +22,8 @@ const noStats: StreamStats = {
   duplicates: 0,
   malformed: 0,
   foreign: 0,
+  unauthentic: 0,
+  replayed: 0,
   jitterMs: 0,
   roundTripMs: -1,
   remoteLost: 0,

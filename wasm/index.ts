@@ -22,6 +22,7 @@ export {
   streamTimers,
 } from "./stream";
 export { streamSource, streamStats } from "./stats";
+export { streamKeys, streamSrtp } from "./srtp";
 export { receiveBuffer, receiveDatagram, receiveSource } from "./receive";
 export { outboxClear, outboxCount, outboxEntries, outboxOverflowed } from "./outbox";
 export { noticeLost, noticeRecords, noticeTake } from "./notice";
@@ -53,6 +54,7 @@ export {
 export { dtmfActive, dtmfFeed, dtmfHertz, dtmfLength, dtmfPlace, dtmfReset } from "./dtmf";
 export { g722Decode, g722Encode, g722Reset } from "./g722";
 export { faxToneFeed, faxToneReset } from "./fax_tone";
+export { aesBlock, aesCounter, aesExpand } from "./aes";
 export { resampleReset, resampleRun } from "./resample";
 export { toneGate, tonePeak, toneReset, toneRun, toneSine } from "./tone";
 

@@ -12,6 +12,7 @@ import { rtcpCollision, rtcpReceive } from "./rtcp";
 import { rtpMarker, rtpOctets, rtpPayload, rtpPayloadType, rtpRead, rtpSequence, rtpSsrc, rtpTimestamp } from "./rtp";
 import { SEQUENCE_LATE, sequenceAccept, sequenceJitter } from "./sequence";
 import { sourceAccept } from "./source";
+import { srtpReceive } from "./srtp";
 import {
   ACCEPT_MAP,
   ACCEPTED,
@@ -40,6 +41,7 @@ import {
   SEND_PT,
   SEND_PTIME,
   slotOf,
+  SRTP_KIND,
   SSRC,
   TIMED_OUT,
   UNDELIVERED,
@@ -86,6 +88,10 @@ function demultiplex(s: usize, octets: i32): void {
     if (load<u32>(s, FLAGS) & RTCP_MUX) rtcpReceive(s, buffer, octets, source);
     else count(s, UNHANDLED);
     return;
+  }
+  if (load<u8>(s, SRTP_KIND) != 0) {
+    octets = srtpReceive(s, buffer, octets); // before anything is learnt from a packet that anybody may have sent
+    if (octets < 0) return;
   }
   if (!rtpRead(buffer, octets)) {
     count(s, MALFORMED);

@@ -6,6 +6,7 @@ import { randomBelow, randomU32 } from "./random";
 import { rtpElapsed } from "./rtp";
 import { sequenceExpected, sequenceExtended, sequenceLost } from "./sequence";
 import { sourceAcceptRtcp } from "./source";
+import { srtcpProtect, srtcpReceive } from "./srtp";
 import {
   CNAME,
   CNAME_OCTETS,
@@ -39,6 +40,7 @@ import {
   RX_SSRC,
   RX_STARTED,
   slotOf,
+  SRTP_KIND,
   SSRC,
   SSRC_CHANGED,
 } from "./stream";
@@ -123,7 +125,9 @@ function send(s: usize, bye: bool): i32 {
     put32(at + 4, ssrc);
     at += 8;
   }
-  return outboxQueue(slotOf(s), mux ? 0 : 1, packet, <i32> (at - packet), address);
+  let whole = <i32> (at - packet);
+  if (load<u8>(s, SRTP_KIND) != 0) whole = srtcpProtect(s, packet, whole);
+  return whole == 0 ? 0 : outboxQueue(slotOf(s), mux ? 0 : 1, packet, whole, address);
 }
 
 /** The report of this tick, when it is due. */
@@ -169,6 +173,10 @@ function learn(s: usize, at: usize): void {
 
 /** Reads a compound packet; a bad length ends it. */
 export function rtcpReceive(s: usize, packet: usize, octets: i32, from: usize): void {
+  if (load<u8>(s, SRTP_KIND) != 0) {
+    octets = srtcpReceive(s, packet, octets);
+    if (octets < 0) return;
+  }
   if (!sourceAcceptRtcp(s, from)) {
     count(s, FOREIGN);
     return;

@@ -7,6 +7,7 @@
 import { addressKnown } from "./address";
 import { clockNow } from "./clock";
 import { outboxQueue } from "./outbox";
+import { srtpProtect } from "./srtp";
 import {
   KEEPALIVE_AT,
   LAST_DURATION,
@@ -19,6 +20,7 @@ import {
   SEND_CLOCK,
   SEND_SOURCE,
   slotOf,
+  SRTP_KIND,
   SSRC,
 } from "./stream";
 
@@ -108,7 +110,7 @@ export function rtpSend(
   return rtpQueue(s, packet, octets);
 }
 
-/** Counts and queues a finished packet. The seam where SRTP protects. */
+/** Counts, protects and queues a finished packet. */
 export function rtpQueue(s: usize, packet: usize, octets: i32): i32 {
   if (!addressKnown(s + REMOTE)) return 0;
   const now = clockNow();
@@ -116,7 +118,8 @@ export function rtpQueue(s: usize, packet: usize, octets: i32): i32 {
   store<i64>(s, now, KEEPALIVE_AT);
   store<u32>(s, load<u32>(s, PACKETS_SENT) + 1, PACKETS_SENT);
   store<u64>(s, load<u64>(s, OCTETS_SENT) + <u64> octets, OCTETS_SENT);
-  return outboxQueue(slotOf(s), 0, packet, RTP_HEADER + octets, s + REMOTE);
+  const whole = load<u8>(s, SRTP_KIND) == 0 ? RTP_HEADER + octets : srtpProtect(s, packet, RTP_HEADER, octets);
+  return whole == 0 ? 0 : outboxQueue(slotOf(s), 0, packet, whole, s + REMOTE);
 }
 
 /** Timestamp of the next generated packet; sets rtpNextMarker when it begins a talk spurt (RFC 3551 §4.1). */

@@ -21,6 +21,8 @@ import {
   RX_JITTER,
   RX_KIND,
   SEND_CLOCK,
+  SRTP_BAD,
+  SRTP_REPLAYED,
   UNDELIVERED,
   UNHANDLED,
   UNKNOWN_PAYLOAD,
@@ -58,6 +60,8 @@ export function streamStats(slot: i32): i32 {
   put(19, load<i32>(s, PLAYOUT_STARVED));
   put(20, load<i32>(s, PLAYOUT_DROPPED));
   put(21, load<i32>(s, REMOTE_BYES));
+  put(22, load<i32>(s, SRTP_BAD));
+  put(23, load<i32>(s, SRTP_REPLAYED));
   return <i32> snapshot;
 }
 

@@ -5,6 +5,7 @@ import { clockNow } from "./clock";
 import { coderReset } from "./coder";
 import { dtmfReset } from "./dtmf";
 import { randomBelow, randomU32 } from "./random";
+import { srtpAdopt, srtpForget } from "./srtp";
 
 export const STREAMS: i32 = 4096;
 export const STREAM_BYTES: usize = 1536;
@@ -187,7 +188,23 @@ export const ACCEPT_COUNT: usize = 960; // u8
 export const ACCEPTED: usize = 968; // 16 × (u8 kind, u8 payload type, u16 ptime ms, u32 clock)
 export const ACCEPTED_MAX: i32 = 16;
 export const SIGNALING: usize = 1104; // the host that may speak with SYMMETRIC; family 0: any
-// 1136 .. 1535: room for the keys and windows of SRTP
+
+// SRTP; what is derived from the keys is in srtp.ts
+export const SRTP_KIND: usize = 1136; // u8: 0 plain, 1 AES-CM, 2 AES-GCM
+export const SRTP_KEY_OCTETS: usize = 1137; // u8
+export const SRTP_TAG: usize = 1138; // u8, octets of the tag of RTP
+export const SRTP_USED: usize = 1139; // u8: SEND_* below is about SRTP_SEND_SSRC
+export const SRTP_SEND_MASTER: usize = 1140; // 48 octets, key and salt
+export const SRTP_RECEIVE_MASTER: usize = 1188;
+export const SRTP_SEND_ROC: usize = 1236; // u32
+export const SRTP_SEND_HIGHEST: usize = 1240; // u16
+export const SRTP_RUN_ON: usize = 1242; // u8: keys of 24 octets are derived as libsrtp does it
+export const SRTP_HEARD: usize = 1243; // u8: a packet was authentic under the key to receive
+export const SRTP_SEND_SSRC: usize = 1244; // u32
+export const SRTP_SEND_RTCP: usize = 1248; // u32, index of the next packet
+export const SRTP_BAD: usize = 1252; // u32, not authentic
+export const SRTP_REPLAYED: usize = 1256; // u32
+export const SRTP_SOURCES: usize = 1264; // 4 × 64 octets
 
 const records: usize = memory.data(STREAMS * <i32> STREAM_BYTES, 16);
 const active: usize = memory.data(STREAMS * 4, 16); // i32 slots, dense
@@ -251,7 +268,7 @@ export function streamOpen(): i32 {
   store<u16>(s, 20, SEND_PTIME);
   store<u32>(s, 8000, RX_CLOCK);
   store<u32>(s, randomU32(), SSRC);
-  store<u16>(s, <u16> randomU32(), NEXT_SEQUENCE);
+  store<u16>(s, <u16> (randomU32() & 0x7FFF), NEXT_SEQUENCE); // no roll-over before the peer hears us (RFC 3711 §3.3.1)
   store<u32>(s, randomU32(), LAST_TIMESTAMP);
   store<i32>(s, -1, ROUND_TRIP);
   coderReset(slot);
@@ -267,6 +284,7 @@ export function streamFree(slot: i32): i32 {
   const moved = activeSlot(activeCount);
   store<i32>(active + (<usize> at << 2), moved);
   store<i32>(recordOf(moved), at, ACTIVE_AT);
+  srtpForget(s);
   store<u8>(s, 0, IN_USE);
   store<i32>(free + (<usize> freeCount << 2), slot);
   freeCount += 1;
@@ -293,6 +311,12 @@ export function streamAdopt(from: i32): i32 {
   if (slot < 0) return -1;
   const s = recordOf(slot);
   memory.copy(s, <usize> from, STREAM_BYTES);
+  memory.fill(<usize> from + SRTP_SEND_MASTER, 0, 96); // no key is left lying there
+  if (!srtpAdopt(s)) {
+    store<i32>(free + (<usize> freeCount << 2), slot);
+    freeCount += 1;
+    return -1;
+  }
   enlist(s, slot);
   store<i32>(s, MODE_NONE, MODE);
   store<i32>(s, -1, PEER);

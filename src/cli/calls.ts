@@ -12,6 +12,7 @@ const calls = v.array(v.looseObject({
   caller: v.string(),
   called: v.string(),
   codec: v.optional(v.string(), ""),
+  encryption: v.optional(v.string()),
   seconds: v.number(),
 }));
 
@@ -38,7 +39,7 @@ export const listCalls: Command = {
         call.state,
         call.caller,
         call.called,
-        call.codec,
+        call.encryption === undefined ? call.codec : `${call.codec} SRTP`,
         `${Math.floor(call.seconds / 60)}:${String(call.seconds % 60).padStart(2, "0")}`,
       ]);
       const heading = ["ID", "ENDPOINT", "DIRECTION", "STATE", "CALLER", "CALLED", "CODEC", "TIME"];

@@ -1,5 +1,6 @@
 // What signaling asks of the media threads. The implementation is `src/media/`; commands travel by postMessage (a few
 // ms), packets never do. See docs/decisions for why a stream lives in one worker.
+import type { CryptoSuite } from "../sdp/crypto.ts";
 import type { SocketAddress } from "../world/world.ts";
 
 /** Codecs the core decodes and encodes; any other name is relayed untouched between two legs that both negotiated it. */
@@ -11,9 +12,11 @@ export interface MediaCodec {
   readonly ptimeMs: number; // 20
 }
 
-export interface SrtpKeys {
-  readonly suite: string; // "AES_CM_128_HMAC_SHA1_80"
-  readonly keySalt: Uint8Array;
+/** Keys of SRTP: each master key with its salt after it. */
+export interface SrtpConfig {
+  readonly suite: CryptoSuite;
+  readonly send: Uint8Array;
+  readonly receive: Uint8Array;
 }
 
 /** The whole negotiated state of a stream; each `configure` replaces it, running counters and sequence go on. */
@@ -41,7 +44,8 @@ export interface StreamConfig {
   readonly keepaliveSeconds: number; // 0: off
   readonly rtcpIntervalMs: number;
   readonly cname: string;
-  readonly srtp?: { readonly send: SrtpKeys; readonly receive: SrtpKeys };
+  /** Absent: plain RTP. Present: nothing plain is sent, nothing plain is heard. */
+  readonly srtp?: SrtpConfig;
   /** Detect in-band DTMF on what is received. */
   readonly detectDtmf: boolean;
 }
@@ -65,6 +69,8 @@ export interface StreamStats {
   readonly duplicates: number;
   readonly malformed: number;
   readonly foreign: number; // from a source that is not ours
+  readonly unauthentic: number; // SRTP: plain, forged or under another key
+  readonly replayed: number; // SRTP: received before, or too old to tell
   readonly jitterMs: number;
   readonly roundTripMs: number; // -1: unknown
   readonly remoteLost: number; // from the peer's reports

@@ -298,6 +298,8 @@ export interface Channel {
   readonly audio: MediaStream | undefined;
   /** Codec sent on audio, for bridging decisions and lists. */
   readonly codec: string | undefined;
+  /** Name of the SRTP suite of the audio line; undefined: plain RTP. */
+  readonly encryption: string | undefined;
   readonly remoteMedia: SocketAddress | undefined;
   /** How digits go to the peer and come from it, as negotiated. */
   readonly digits: DigitTransport;
@@ -393,13 +395,13 @@ export interface SdpHandler {
     offered: MediaDescription,
     description: SessionDescription,
   ): Promise<MediaDescription | "decline" | "fatal">;
-  /** Offer and answer are both known: activate. */
+  /** Offer and answer are both known: activate. False: they are of no use, the line was stopped. */
   apply(
     line: MediaLine,
     local: MediaDescription,
     remote: MediaDescription,
     remoteDescription: SessionDescription,
-  ): Promise<void>;
+  ): Promise<boolean>;
   /** The line ended (port 0, or the session). */
   stop(line: MediaLine): Promise<void>;
 }
@@ -411,6 +413,8 @@ export interface MediaLine {
   readonly channel: Channel;
   readonly endpoint: Endpoint;
   readonly flow: Flow | undefined;
+  /** Nobody on the way can read the signaling: TLS or secure WebSocket. */
+  readonly secure: boolean;
   /** The remote side of the leg this one is dialled for; its codecs may be merged into an offer. */
   readonly near: MediaStream | undefined;
   readonly nearCodecs: readonly string[];
@@ -418,6 +422,8 @@ export interface MediaLine {
   /** Written by the handler. */
   stream: MediaStream | undefined;
   codec: string | undefined;
+  /** Name of the SRTP suite in use. */
+  encryption: string | undefined;
   digits: DigitTransport;
   remote: SocketAddress | undefined;
   remotelyHeld: boolean;

@@ -36,11 +36,19 @@ export interface Core {
   /** Offset for `octets` (0..64) of CNAME. */
   streamCname(slot: number, octets: number): number;
   /**
-   * Offset of i32[22], -1: no such stream: packets and octets (low, high word) received, packets and octets sent, lost, late,
+   * Offset of i32[24], -1: no such stream: packets and octets (low, high word) received, packets and octets sent, lost, late,
    * duplicates, malformed, foreign, unhandled, unknown payload, undelivered, jitter µs, round trip µs, lost at the peer,
-   * jitter there µs, codec kind last received, frames starved and dropped in play-out, BYEs.
+   * jitter there µs, codec kind last received, frames starved and dropped in play-out, BYEs,
+   * SRTP not authentic and replayed.
    */
   streamStats(slot: number): number;
+  /** Offset of two places of 48 octets for master key and salt, to send and to receive, for streamSrtp. */
+  streamKeys(): number;
+  /**
+   * Takes the keys at streamKeys and wipes them there. Kind 0 plain, 1 AES-CM (key of 16, 24, 32 octets, salt 14, tag 4 or 10),
+   * 2 AES-GCM (key of 16 or 32, salt 12, tag 16).
+   */
+  streamSrtp(slot: number, kind: number, keyOctets: number, tagOctets: number): number;
   /** Offset of the address we are locked on. */
   streamSource(slot: number): number;
 
@@ -160,6 +168,13 @@ export interface Core {
   faxToneReset(slot: number): number;
   /** The tone recognised in these samples, a character: `f` CNG, `e` CED, `v` preamble of V.21; 0: none. */
   faxToneFeed(slot: number, samples: number, count: number): number;
+
+  /** A key of 16, 24 or 32 octets, to 256 octets at `to`. */
+  aesExpand(to: number, key: number, octets: number): void;
+  /** One block of 16 octets. */
+  aesBlock(key: number, to: number, from: number): void;
+  /** Adds the key stream that begins with the block at `iv`; the last 32 bits count. */
+  aesCounter(key: number, iv: number, data: number, octets: number): void;
 
   /** Slots 0..16383, one per direction; those from 4096 on belong to streams. */
   resampleReset(slot: number): number;

@@ -1,5 +1,5 @@
 // The streams of one worker by their number, and what each command does to them.
-import type { MediaEvent, StreamConfig, StreamStats } from "../kernel/media.ts";
+import type { MediaEvent, SrtpConfig, StreamConfig, StreamStats } from "../kernel/media.ts";
 import type { Core } from "./core.ts";
 import { type OpenPair, type PacketIo, type PortPair, setClock } from "./packet_io.ts";
 import { Players } from "./players.ts";
@@ -188,7 +188,6 @@ export class Streams {
   #configure(local: Local, config: StreamConfig, kinds: readonly [number, readonly number[]]): void {
     const { core } = this;
     const { slot } = local;
-    if (config.srtp) throw new Refused("SRTP is not part of this build");
     const [kind, accepted] = kinds;
     const { codec } = config;
     done(core.streamCodec(slot, kind, codec.payloadType, codec.ptimeMs, codec.clockRate), `codec ${codec.name}`);
@@ -204,10 +203,24 @@ export class Streams {
     core.streamTimers(slot, config.timeoutSeconds, config.keepaliveSeconds, config.rtcpIntervalMs);
     const name = new TextEncoder().encode(config.cname).subarray(0, 64);
     this.#octets.set(name, core.streamCname(slot, name.length));
+    this.#protect(slot, config.srtp);
     this.#remote(slot, config);
     const flags = Number(config.sending) | Number(config.receiving) << 1 | Number(config.followPeerCodec) << 2 |
       Number(config.rtcpMux) << 3 | Number(config.symmetric) << 4 | Number(config.detectDtmf) << 5;
     core.streamFlags(slot, flags, STRICT[config.strictSource]);
+  }
+
+  #protect(slot: number, srtp: SrtpConfig | undefined): void {
+    const { core } = this;
+    if (srtp === undefined) return done(core.streamSrtp(slot, 0, 0, 0), "no such stream");
+    const { cipher, keyOctets, saltOctets, tagOctets, name } = srtp.suite;
+    for (const key of [srtp.send, srtp.receive]) {
+      if (key.length !== keyOctets + saltOctets) throw new Refused(`a key of ${name} has ${key.length} octets`);
+    }
+    const at = core.streamKeys();
+    this.#octets.set(srtp.send, at);
+    this.#octets.set(srtp.receive, at + 48);
+    done(core.streamSrtp(slot, cipher === "AES-CM" ? 1 : 2, keyOctets, tagOctets), name);
   }
 
   /** RTCP goes to the next port where nothing else is said (RFC 3550 §11). */
@@ -276,6 +289,8 @@ export class Streams {
       duplicates: u32(8),
       malformed: u32(9),
       foreign: u32(10),
+      unauthentic: u32(22),
+      replayed: u32(23),
       jitterMs: u32(14) / 1000,
       roundTripMs: i32(15) < 0 ? -1 : i32(15) / 1000,
       remoteLost: i32(16),

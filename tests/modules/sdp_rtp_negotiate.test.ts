@@ -149,7 +149,8 @@ test("the profile must be plain and its F as configured, unless told otherwise",
   expect(negotiate.profileAllowed("RTP/AVPF", false, false)).toBe(false);
   expect(negotiate.profileAllowed("RTP/AVPF", true, false)).toBe(true);
   expect(negotiate.profileAllowed("RTP/AVPF", false, true)).toBe(true);
-  expect(negotiate.profileAllowed("RTP/SAVP", false, true)).toBe(false);
+  expect(negotiate.profileAllowed("RTP/SAVP", false, false)).toBe(true);
+  expect(negotiate.profileAllowed("RTP/SAVPF", false, false)).toBe(false);
   expect(negotiate.profileAllowed("UDP/TLS/RTP/SAVPF", true, true)).toBe(false);
 });
 
@@ -159,6 +160,8 @@ test("a line is written so that sdp-transform reads it back", () => {
     port: 10000,
     host: "192.0.2.4",
     protocol: "RTP/AVP",
+    crypto: [],
+    mediasec: false,
     formats,
     events: new Map([[8000, 101], [48000, 102]]),
     ptimeMs: 20,
@@ -186,7 +189,7 @@ test("a field that is wrong says what was expected", () => {
   const schema = v.strictObject(endpointFields);
   const faults = (fields: Record<string, unknown>) => (v.safeParse(schema, fields).issues ?? []).map((i) => i.message);
   expect(faults({ allow: "ulaw,ullaw" })[0]).toContain('there is no codec "ullaw"; did you mean "ulaw"?');
-  expect(faults({ mediaEncryption: "sdes" })[0]).toContain("not there yet");
+  expect(faults({ mediaEncryption: "dtls" })[0]).toContain("not there yet");
   expect(faults({ webrtc: true })[0]).toContain("WebRTC is not there yet");
   expect(faults({ tosAudio: "high" })[0]).toContain('"ef"');
   expect(v.parse(schema, { tosAudio: "ef", allow: ["g722"] })).toMatchObject({ tosAudio: 46, allow: ["g722"] });

@@ -72,6 +72,7 @@ export class PlainHandler implements SdpHandler {
 
   async apply(line: Parameters<SdpHandler["apply"]>[0]) {
     line.codec = "ulaw";
+    return true;
   }
 
   async stop(line: Parameters<SdpHandler["stop"]>[0]) {

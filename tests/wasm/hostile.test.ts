@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
 import { seededRandom } from "../virtual_world.ts";
+import { protect, suites } from "./srtp_rig.ts";
 import { OTHER, PCMA, PCMU, readRtp, type Rig, rig, rtp } from "./rig.ts";
 
 const SEEDS = [1, 2, 3];
@@ -21,6 +22,12 @@ function hostile(random: ReturnType<typeof seededRandom>, sequence: number): Buf
   if (kind === 1) return bytes.subarray(0, random.below(bytes.length + 1));
   for (let i = random.below(6); i > 0; i--) bytes[random.below(bytes.length)] = random.below(256);
   return bytes;
+}
+
+function changed(random: ReturnType<typeof seededRandom>, sealed: Buffer): Buffer {
+  const bytes = Buffer.from(sealed);
+  for (let i = random.below(3); i > 0; i--) bytes[random.below(bytes.length)] = random.below(256);
+  return random.below(3) === 0 ? bytes.subarray(0, random.below(bytes.length + 1)) : bytes;
 }
 
 /** A call beside the attacked streams whose every packet must come through as if nothing happened. */
@@ -53,20 +60,34 @@ test("20,000 hostile datagrams on every kind of stream: no trap, no growth, the 
       { strict: 2, flags: 3 | 8 | 16, codec: PCMA },
     ];
     const slots = setups.map((setup) => core.open({ timeout: 1, keepalive: 1, ...setup }));
+    for (const suite of suites) {
+      const key = random.bytes(suite.octets).slice();
+      slots.push(core.open({ strict: 0, flags: 3 | 8 | 16, keepalive: 1 }));
+      protect(core, slots.at(-1)!, suite, key, key); // what it sends comes back to it, changed
+      core.core.bridgeEcho(slots.at(-1)!);
+    }
+    const sealed: Buffer[] = [];
     core.core.bridgeConnect(slots[0]!, slots[3]!);
     core.core.conferenceJoin(slots[1]!, 1, 0);
     core.core.bridgeEcho(slots[2]!);
     core.core.recorderSet(slots[0]!, 1);
     const memory = core.core.memory.buffer.byteLength;
     for (let i = 0; i < 20_000; i++) {
-      const slot = slots[random.below(4)]!;
+      const at = random.below(slots.length);
+      const slot = slots[at]!;
       const rtcp = random.below(5) === 0;
-      core.datagram(slot, hostile(random, i), 4000 + Number(rtcp), { rtcp });
+      const bytes = at > 3 && sealed.length > 0 && i % 3 === 0
+        ? changed(random, sealed[random.below(sealed.length)]!)
+        : hostile(random, i);
+      core.datagram(slot, bytes, 4000 + Number(rtcp), { rtcp });
+      for (const sent of i % 20 === 0 ? core.tick() : []) if (slots.indexOf(sent.slot) > 3) sealed.push(sent.bytes);
+      if (sealed.length > 100) sealed.splice(0, 50);
       if (i % 50 === 0) call();
-      if (i % 20 === 0) core.tick();
       if (i % 500 === 0) core.notices();
     }
     expect(core.core.memory.buffer.byteLength).toBe(memory);
+    expect(sealed.length).toBeGreaterThan(10);
+    for (const slot of slots.slice(4)) expect(core.stat(slot, 22)).toBeGreaterThan(500); // not authentic
   }
 });
 
@@ -95,6 +116,7 @@ test("slots that are not open are refused by every call", async () => {
       core.streamTimers(slot, 0, 0, 5000),
       core.streamCname(slot, 5),
       core.streamStats(slot),
+      core.streamSrtp(slot, 1, 16, 10),
       core.streamSource(slot),
       core.receiveDatagram(slot, 0, 100),
       core.bridgeConnect(slot, 1),

@@ -20,6 +20,7 @@ import {
   importOptions,
   wantsHep,
 } from "./small_files.ts";
+import { importSrtp } from "./srtp.ts";
 import { Target } from "./target.ts";
 import { importWizards, type WizardHint } from "./wizard.ts";
 
@@ -85,6 +86,7 @@ export async function importAsterisk(
   const music = importMusic(conf("musiconhold.conf"), directories.data, folder, report);
   const contexts = importContexts(conf("extensions.conf"), hints, { sounds: directories.sounds, music }, options);
   drafts.settle(contexts);
+  importSrtp(conf("modules.conf"), drafts, options);
   drafts.write(manifest);
   const ariUsers = importAri(conf("ari.conf"), report);
   for (const { remarks } of files.values()) {

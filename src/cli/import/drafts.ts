@@ -31,6 +31,11 @@ export class ObjectDrafts {
     return this.#all.get(`${type} ${id}`);
   }
 
+  /** The objects of a type, by its name here. */
+  all(type: string): readonly Draft[] {
+    return [...this.#all.values()].filter((draft) => draft.target.type === type);
+  }
+
   /** Starts an object; undefined when its type is unknown, or there is one of that name already. */
   open(typeName: string, id: string, where: Where): Draft | undefined {
     const target = this.target.type(typeName);

@@ -14,6 +14,9 @@ const needed: Readonly<Record<string, string>> = { hep: "res_hep" };
 /** "res_pjsip_nat.so" and "res_pjsip_nat" are one. */
 const moduleName = (text: string): string => text.trim().replace(/\.so$/, "").toLowerCase();
 
+/** Whether a line of modules.conf names this module. */
+export const isModule = (text: string, name: string): boolean => moduleName(text) === name;
+
 /** Name of the Asterisk module whose job it does. */
 const replaced = (module: AnyModule): string => /^\w+/.exec(module.replaces ?? "")?.[0] ?? "";
 
@@ -55,6 +58,7 @@ function tell(line: ConfLine, catalog: readonly AnyModule[], chosen: readonly An
     return report.missing(line, `${line.name} has no counterpart`);
   }
   const name = moduleName(line.value);
+  if (name === "res_srtp") return report.taken(line, `${word} ${name}: part of sdp_rtp`);
   const ours = catalog.filter((module) => replaced(module) === name || needed[module.name] === name);
   if (ours.length === 0) return report.missing(line, `${word} ${name}: there is no such module here`);
   const names = ours.map((module) => module.name).join(", ");

@@ -15,6 +15,8 @@ const callView = v.object({
   caller: v.string(),
   called: v.string(),
   codec: v.optional(v.string()),
+  /** Name of the SRTP suite; absent: plain RTP. */
+  encryption: v.optional(v.string()),
   remoteMedia: v.optional(v.string()),
   callId: v.string(),
   startedAt: v.string(),
@@ -161,7 +163,20 @@ function firstContact(ctx: Host, endpoint: Endpoint): Target | undefined {
 }
 
 function viewOf(channel: Channel, now: number): v.InferOutput<typeof callView> {
-  const { id, name, endpoint, direction, state, caller, called, codec, remoteMedia, createdAt, answeredAt } = channel;
+  const {
+    id,
+    name,
+    endpoint,
+    direction,
+    state,
+    caller,
+    called,
+    codec,
+    encryption,
+    remoteMedia,
+    createdAt,
+    answeredAt,
+  } = channel;
   return {
     id,
     name,
@@ -171,6 +186,7 @@ function viewOf(channel: Channel, now: number): v.InferOutput<typeof callView> {
     caller: caller.number,
     called,
     codec,
+    encryption,
     remoteMedia: remoteMedia && `${remoteMedia.host}:${remoteMedia.port}`,
     callId: channel.sip.callId,
     startedAt: new Date(createdAt).toISOString(),

@@ -99,8 +99,12 @@ export const endpointFields = {
   forceAvp: bool(false),
   /** Repeat the profile of the offer. */
   mediaUseReceivedTransport: bool(false),
-  /** SRTP. */
-  mediaEncryption: v.optional(v.picklist(["no"], 'expected "no": encrypted media is not there yet'), "no"),
+  /** SRTP, and how its keys are agreed on: "sdes", in the SDP (RFC 4568). */
+  mediaEncryption: v.optional(v.picklist(["no", "sdes"], 'expected "no" or "sdes": "dtls" is not there yet'), "no"),
+  /** A peer that cannot encrypt gets plain RTP. */
+  mediaEncryptionOptimistic: bool(false),
+  /** Offers AES_CM_128_HMAC_SHA1_32 in place of AES_CM_128_HMAC_SHA1_80. */
+  srtpTag32: bool(false),
   iceSupport: off("ICE"),
   bundle: off("BUNDLE"),
   webrtc: off("WebRTC"),

@@ -1,7 +1,14 @@
 import type { Endpoint } from "../../kernel/endpoint.ts";
 import type { EventBus } from "../../kernel/events.ts";
 import type { Logger } from "../../kernel/log.ts";
-import { type MediaEvent, type MediaPlane, type MediaStream, NoPort, type StreamConfig } from "../../kernel/media.ts";
+import {
+  type MediaEvent,
+  type MediaPlane,
+  type MediaStream,
+  NoPort,
+  type SrtpConfig,
+  type StreamConfig,
+} from "../../kernel/media.ts";
 import type { Metrics } from "../../kernel/metrics.ts";
 import type { Channel, DigitTransport, MediaLine, SdpHandler } from "../../kernel/services.ts";
 import type { MediaDescription, SessionDescription } from "../../sdp/description.ts";
@@ -9,8 +16,10 @@ import type { TransportState } from "../../sip/transport/layer.ts";
 import type { World } from "../../world/world.ts";
 import { type Codec, codecNamed, type Preference, readAllow } from "./codecs.ts";
 import { advertisedHost, boundHost } from "./address.ts";
+import { AudioLine } from "./audio_line.ts";
 import type { EndpointFields, Options } from "./module.ts";
 import * as negotiate from "./negotiate.ts";
+import { agreedCrypto, Sdes } from "./sdes.ts";
 
 export interface Surroundings {
   readonly options: Options;
@@ -21,22 +30,6 @@ export interface Surroundings {
   readonly log: Logger;
   readonly metrics: Metrics;
   readonly world: Pick<World, "random" | "network">;
-}
-
-/** What is kept of one line while it lives. */
-class AudioLine {
-  readonly cname: string;
-  /** Did we make the offer that is open or was agreed on last? */
-  offered = false;
-  /** Codecs the peer named last, for the leg that is dialled on its behalf. */
-  theirs: readonly Codec[] = [];
-  stopListening: (() => void) | undefined;
-  /** The media plane closed it: its thread died. */
-  gone = false;
-
-  constructor(readonly stream: MediaStream, readonly host: string, cname: string) {
-    this.cname = cname;
-  }
 }
 
 /** The handler of audio lines; video and all else is declined. */
@@ -57,7 +50,8 @@ export class AudioLines implements SdpHandler {
     if (line.type !== "audio") return undefined;
     const fields = this.around.fields(line.endpoint);
     const ours = allowed(fields);
-    if (ours.length === 0) return undefined;
+    const keys = this.#mayTellKeys(line, fields);
+    if (ours.length === 0 || (!keys && insists(fields))) return undefined;
     const audio = this.#lines.get(line) ?? await this.#opened(line, fields);
     if (audio === undefined) return undefined;
     audio.offered = true;
@@ -69,7 +63,9 @@ export class AudioLines implements SdpHandler {
     return negotiate.describe({
       port: audio.stream.local.port,
       host: audio.host,
-      protocol: previous?.protocol ?? (fields.useAvpf ? "RTP/AVPF" : "RTP/AVP"),
+      protocol: previous?.protocol ?? negotiate.profile(insists(fields), fields.useAvpf),
+      crypto: keys ? audio.keys.offer(fields.srtpTag32) : [],
+      mediasec: keys && line.endpoint.values.securityNegotiation === "mediasec", // a field of rfc3329
       formats,
       events: again && again.events.size > 0 ? again.events : eventsFor(formats, fields, taken),
       ptimeMs: ours.find((p) => p.codec === formats[0]?.codec)?.ptimeMs,
@@ -95,6 +91,10 @@ export class AudioLines implements SdpHandler {
     if (formats.length === 0) return "decline";
     const audio = this.#lines.get(line) ?? await this.#opened(line, fields);
     if (audio === undefined) return "decline";
+    const crypto = this.#mayTellKeys(line, fields) ? audio.keys.answer(offered) : undefined;
+    if (!crypto && (negotiate.isSecure(offered.protocol) || insists(fields))) {
+      return this.#refuse(line, "encryption");
+    }
     audio.offered = false;
     audio.theirs = theirs.codecs.map((f) => f.codec);
     const events = takesEvents(fields) ? negotiate.commonEvents(theirs.events, formats) : [];
@@ -102,6 +102,8 @@ export class AudioLines implements SdpHandler {
       port: audio.stream.local.port,
       host: audio.host,
       protocol: offered.protocol,
+      crypto: crypto ?? [],
+      mediasec: false,
       formats,
       events: new Map(events),
       ptimeMs: askedPtime(fields, offered) ?? ours.find((p) => p.codec === formats[0]?.codec)?.ptimeMs,
@@ -120,24 +122,30 @@ export class AudioLines implements SdpHandler {
     local: MediaDescription,
     remote: MediaDescription,
     description: SessionDescription,
-  ): Promise<void> {
+  ): Promise<boolean> {
     const audio = this.#lines.get(line);
-    if (audio === undefined) return;
-    if (remote.port === 0) return await this.stop(line);
+    if (audio === undefined) return false;
     const agreed = negotiate.agree(local, remote, audio.offered);
     const [first] = agreed.codecs;
+    const srtp = agreedCrypto(local, remote);
+    const bare = srtp === undefined &&
+      (negotiate.isSecure(local.protocol) || insists(this.around.fields(line.endpoint)));
     const address = negotiate.remoteOf(remote, description);
-    if (first === undefined || address === "invalid") {
-      this.around.log.warning("the answer has no codec or address we can use", { call: line.channel.id });
-      return await this.stop(line);
+    if (first === undefined || address === "invalid" || bare) {
+      const what = bare ? "key" : "codec or address";
+      this.around.log.warning(`the answer has no ${what} we can use`, { call: line.channel.id });
+      await this.stop(line);
+      return false;
     }
     const usable = new Set(agreed.codecs.map((c) => c.codec));
     audio.theirs = negotiate.readFormats(remote).codecs.map((f) => f.codec).filter((codec) => usable.has(codec));
     line.remotelyHeld = negotiate.holds(remote, description) && !(line.locallyHeld && audio.offered);
     line.codec = first.codec.option;
+    line.encryption = srtp?.suite.name;
     line.digits = digitsBy(this.around.fields(line.endpoint), agreed.event !== undefined);
     line.remote = address;
-    await audio.stream.configure(this.#config(line, audio, local, remote, description, agreed, address));
+    await audio.stream.configure(this.#config(line, audio, local, remote, description, agreed, address, srtp));
+    return true;
   }
 
   async stop(line: MediaLine): Promise<void> {
@@ -148,10 +156,13 @@ export class AudioLines implements SdpHandler {
     audio.stopListening?.();
     line.stream = undefined;
     line.codec = undefined;
+    line.encryption = undefined;
     line.remote = undefined;
     if (audio.gone) return;
     const stats = await audio.stream.close();
     if (!stats) return;
+    if (stats.unauthentic > 0) this.around.metrics.count("unauthentic", stats.unauthentic);
+    if (stats.replayed > 0) this.around.metrics.count("replayed", stats.replayed);
     const numbers = Object.entries(stats).filter((e): e is [string, number] => typeof e[1] === "number");
     this.around.events.emit("media.stats", { call: line.channel.id, stats: Object.fromEntries(numbers) });
   }
@@ -164,6 +175,7 @@ export class AudioLines implements SdpHandler {
     description: SessionDescription,
     agreed: negotiate.Agreed,
     address: StreamConfig["remote"],
+    srtp: SrtpConfig | undefined,
   ): StreamConfig {
     const { options } = this.around;
     const fields = this.around.fields(line.endpoint);
@@ -200,6 +212,7 @@ export class AudioLines implements SdpHandler {
       keepaliveSeconds: fields.rtpKeepalive,
       rtcpIntervalMs: options.rtcpInterval,
       cname: audio.cname,
+      ...(srtp ? { srtp } : {}),
       detectDtmf: fields.dtmfMode === "inband" || (fields.dtmfMode === "auto" && agreed.event === undefined),
     };
   }
@@ -210,6 +223,17 @@ export class AudioLines implements SdpHandler {
     if (asked !== undefined) return () => asked;
     const ours = allowed(fields);
     return (codec) => ours.find((p) => p.codec === codec)?.ptimeMs ?? codec.ptimeMs;
+  }
+
+  /** Keys in SDP are for those who cannot be overheard, unless the operator says otherwise. */
+  #mayTellKeys(line: MediaLine, fields: EndpointFields): boolean {
+    if (!encrypts(fields)) return false;
+    const { sdes } = this.around.options;
+    if (sdes === "any" || (sdes === "secure" && line.secure)) return true;
+    this.around.metrics.count("keys_withheld");
+    const why = sdes === "none" ? 'sdes is "none"' : 'its keys would travel in the clear (TLS, or sdes "any")';
+    this.around.log.notice(`no SRTP: ${why}`, { call: line.channel.id, endpoint: line.endpoint.id });
+    return false;
   }
 
   /** Codecs of the leg this one is dialled for. */
@@ -236,7 +260,7 @@ export class AudioLines implements SdpHandler {
         ...(line.near ? { near: line.near } : {}),
       });
       const host = advertisedHost(line, fields, this.around.transports(), world.network, v6);
-      const audio = new AudioLine(stream, host, world.random.token(8));
+      const audio = new AudioLine(stream, host, world.random.token(8), new Sdes(world.random));
       this.#lines.set(line, audio);
       this.#byStream.set(stream, audio);
       line.stream = stream;
@@ -280,7 +304,7 @@ export class AudioLines implements SdpHandler {
     }
   }
 
-  #refuse(line: MediaLine, what: "profile" | "address"): "fatal" {
+  #refuse(line: MediaLine, what: "profile" | "address" | "encryption"): "fatal" {
     this.around.log.notice(`an offer was refused: its ${what} is not acceptable`, { call: line.channel.id });
     this.around.metrics.count("refused", 1, { why: what });
     return "fatal";
@@ -304,6 +328,9 @@ function allowed(fields: EndpointFields): readonly Preference[] {
   preferences.set(fields, read);
   return read;
 }
+
+const encrypts = (fields: EndpointFields): boolean => fields.mediaEncryption === "sdes";
+const insists = (fields: EndpointFields): boolean => encrypts(fields) && !fields.mediaEncryptionOptimistic;
 
 /** How digits go to the peer and come from it. */
 function digitsBy({ dtmfMode }: EndpointFields, events: boolean): DigitTransport {

@@ -14,6 +14,8 @@ const options = v.object({
   rtpEnd: integer(20000, 1025, 65535),
   /** Which sources are believed: those that kept sending ("yes"), any ("no"), those with a continuous sequence ("seqno"). */
   strictRtp: v.optional(v.picklist(["yes", "no", "seqno"]), "yes"),
+  /** Where keys may stand in SDP: "secure", only in what goes over TLS or secure WebSocket; "any", where everybody can read them; "none". */
+  sdes: v.optional(v.picklist(["secure", "any", "none"]), "secure"),
   /** Between RTCP reports. */
   rtcpInterval: milliseconds(5000),
 });
@@ -27,7 +29,13 @@ export default defineModule({
   requires: ["core", "session"],
   options,
   fields: { endpoint: endpointFields },
-  effect: { rtpStart: "new calls", rtpEnd: "new calls", strictRtp: "new calls", rtcpInterval: "new calls" },
+  effect: {
+    rtpStart: "new calls",
+    rtpEnd: "new calls",
+    strictRtp: "new calls",
+    sdes: "new calls",
+    rtcpInterval: "new calls",
+  },
   check({ rtpStart, rtpEnd, rtcpInterval }) {
     const faults: { path: string[]; message: string }[] = [];
     if (rtpEnd <= rtpStart) faults.push({ path: ["rtpEnd"], message: `expected more than rtpStart (${rtpStart})` });

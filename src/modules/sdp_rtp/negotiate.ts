@@ -148,11 +148,18 @@ export function answerDirection(offered: Direction, remotelyHeld: boolean, local
   return offered === "recvonly" ? "sendonly" : "sendrecv";
 }
 
-/** May an offer with this profile be taken? RTP/AVP(F) only; the F must be as configured unless `lenient`. */
+/** May an offer with this profile be taken? RTP/AVP(F) and RTP/SAVP(F); the F must be as configured unless `lenient`. */
 export function profileAllowed(protocol: string, useAvpf: boolean, lenient: boolean): boolean {
-  const found = /^RTP\/AVP(F?)$/i.exec(protocol);
+  const found = /^RTP\/S?AVP(F?)$/i.exec(protocol);
   return found !== null && (lenient || (found[1] !== "") === useAvpf);
 }
+
+/** Is SRTP part of the profile (RFC 3711, RFC 5124)? */
+export const isSecure = (protocol: string): boolean => /^RTP\/SAVPF?$/i.test(protocol);
+
+/** The profile of an offer. */
+export const profile = (secure: boolean, feedback: boolean): string =>
+  `RTP/${secure ? "S" : ""}AVP${feedback ? "F" : ""}`;
 
 /** Where the peer wants RTCP (RFC 3605), else the port above. */
 export function rtcpOf(media: MediaDescription, rtp: SocketAddress, mux: boolean): SocketAddress {
@@ -203,6 +210,9 @@ export function describe(line: {
   readonly port: number;
   readonly host: string;
   readonly protocol: string;
+  readonly crypto: NonNullable<MediaDescription["crypto"]>;
+  /** Says that media security is wanted (3GPP TS 24.229). */
+  readonly mediasec: boolean;
   readonly formats: readonly Format[];
   readonly events: ReadonlyMap<number, number>;
   readonly ptimeMs: number | undefined;
@@ -234,6 +244,8 @@ export function describe(line: {
     ],
     direction: line.direction,
     ...(line.ptimeMs === undefined ? {} : { ptime: line.ptimeMs, maxptime: maxPtime(line.formats) }),
+    ...(line.crypto.length > 0 ? { crypto: [...line.crypto] } : {}),
+    ...(line.mediasec ? { invalid: [{ value: "3ge2ae:requested" }] } : {}),
     ...(line.rtcpMux ? { rtcpMux: "rtcp-mux" } : {}),
     ...(line.mid === undefined ? {} : { mid: line.mid }),
   };

@@ -48,6 +48,8 @@ export interface ChannelParts {
   readonly called: string;
   readonly invite: SipRequest;
   readonly flow: Flow | undefined;
+  /** Signaling goes over TLS or secure WebSocket. */
+  readonly secure: boolean;
   readonly localAddress: string;
   readonly caused: SessionChannel | undefined;
 }
@@ -66,6 +68,7 @@ export class SessionChannel implements Channel {
   state: Channel["state"] = "down";
   answeredAt: number | undefined;
   flow: Flow | undefined;
+  readonly secure: boolean;
   readonly #invite: SipRequest;
   #session: InviteSession | undefined;
   readonly #listeners = new Set<(event: ChannelEvent) => void>();
@@ -89,6 +92,7 @@ export class SessionChannel implements Channel {
     this.caller = parts.caller;
     this.called = parts.called;
     this.flow = parts.flow;
+    this.secure = parts.secure;
     this.#invite = parts.invite;
     this.createdAt = engine.world.wallClock();
     this.media = new MediaSession(this, () => engine.handlers, {
@@ -123,6 +127,10 @@ export class SessionChannel implements Channel {
   get audio(): MediaStream | undefined {
     return this.media.audio?.stream;
   }
+  get encryption(): string | undefined {
+    return this.media.audio?.encryption;
+  }
+
   get codec(): string | undefined {
     return this.media.audio?.codec;
   }

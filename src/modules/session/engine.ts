@@ -164,6 +164,7 @@ export class SessionEngine {
       called: extension,
       invite: request,
       flow,
+      secure: flow.secure,
       localAddress: hostOf(contact),
       caused: undefined,
     });
@@ -263,6 +264,7 @@ export class SessionEngine {
       called: userOf(uri) || writeUri(uri),
       invite,
       flow: options.flow,
+      secure: towards.protocol === "tls" || towards.protocol === "wss",
       localAddress: hostOf(contact),
       caused,
     });

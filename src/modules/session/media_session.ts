@@ -16,6 +16,7 @@ class Line implements MediaLine {
   locallyHeld = false;
   stream: MediaStream | undefined;
   codec: string | undefined;
+  encryption: string | undefined;
   digits: DigitTransport = "tones";
   remote: SocketAddress | undefined;
   remotelyHeld = false;
@@ -39,6 +40,9 @@ class Line implements MediaLine {
   }
   get flow(): Flow | undefined {
     return this.media.channel.flow;
+  }
+  get secure(): boolean {
+    return this.media.channel.secure;
   }
   get near(): MediaStream | undefined {
     return this.media.caused?.audio;
@@ -179,8 +183,7 @@ export class MediaSession {
       if (!theirs) return "useless";
       if (theirs.type !== line.type && theirs.port > 0) return "useless";
       this.#noteHold(line, theirs, description);
-      await this.#activate(line, line.local, theirs, description);
-      usable ||= theirs.port > 0 && (line.local?.port ?? 0) > 0;
+      if (await this.#activate(line, line.local, theirs, description)) usable = true;
     }
     this.#applied = bytes.slice();
     return usable ? "applied" : "useless";
@@ -196,17 +199,21 @@ export class MediaSession {
     for (const line of this.#lines.splice(0)) await line.handler?.stop(line);
   }
 
+  /** Whether the line runs now. */
   async #activate(
     line: Line,
     local: MediaDescription | undefined,
     theirs: MediaDescription,
     description: SessionDescription,
-  ): Promise<void> {
+  ): Promise<boolean> {
     const wasRunning = (line.peer?.port ?? 0) > 0 || line.stream !== undefined;
     line.local = local;
     line.peer = theirs;
-    if (local && local.port > 0 && theirs.port > 0) await line.handler?.apply(line, local, theirs, description);
-    else if (wasRunning) await line.handler?.stop(line);
+    if (line.handler && local && local.port > 0 && theirs.port > 0) {
+      return await line.handler.apply(line, local, theirs, description);
+    }
+    if (wasRunning) await line.handler?.stop(line);
+    return false;
   }
 
   #noteHold(line: Line, theirs: MediaDescription, description: SessionDescription): void {

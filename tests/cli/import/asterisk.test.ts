@@ -201,6 +201,24 @@ test("what the check of a manifest refuses is left out with its reason; an unkno
   expect(manifest.dialplan?.in).toEqual({ 1: ["Frobnicate(x)"] } as never);
 });
 
+test("media_encryption is taken; keys go over every transport as in Asterisk, over none without res_srtp", async () => {
+  const endpoint = (more: string) => `[a]\ntype=endpoint\nallow=ulaw\nmedia_encryption=sdes\n${more}`;
+  const udp = "[t]\ntype=transport\nprotocol=udp\nbind=127.0.0.1\n";
+  const open = await read({ "pjsip.conf": udp + endpoint("media_encryption_optimistic=yes\nsrtp_tag_32=yes\n") });
+  expect<unknown>(open.manifest.sdp_rtp?.sdes).toBe("any");
+  expect(open.manifest.core?.endpoints).toMatchObject({
+    a: { mediaEncryption: "sdes", mediaEncryptionOptimistic: true, srtpTag32: true },
+  });
+  expect(open.text).toContain("keys stand in SDP whatever it travels over");
+  const files = { "pjsip.conf": udp + endpoint(""), "modules.conf": "[modules]\nautoload=yes\nnoload=res_srtp.so\n" };
+  const without = await read(files);
+  expect<unknown>(without.manifest.sdp_rtp?.sdes).toBe("none");
+  expect(without.text).toContain('sdes is "none"');
+  const tls = udp.replace("udp", "tls").replace("bind", "cert_file=/x.pem\nbind");
+  const closed = await read({ "pjsip.conf": tls + endpoint("") });
+  expect<unknown>(closed.manifest.sdp_rtp?.sdes).toBeUndefined();
+});
+
 test("the example of docs/import.md", async () => {
   const page = await Bun.file(new URL("../../../docs/import.md", import.meta.url).pathname).text();
   const block = (language: string) =>

@@ -13,7 +13,8 @@ export interface LinphoneOptions {
   readonly port: number;
   readonly rtpPort: number;
   readonly speaks: Sound;
-  readonly transport?: "udp" | "tcp";
+  readonly transport?: "udp" | "tcp" | "tls"; // TLS: whatever certificate the server has
+  readonly encryption?: "srtp";
   readonly settings?: string; // more lines of its configuration
 }
 
@@ -24,17 +25,20 @@ export class Linphone {
   static async start(options: LinphoneOptions): Promise<Linphone> {
     const dir = await mkdtemp(join(tmpdir(), `linphone-${options.user}-`));
     await Bun.write(join(dir, "speaks.wav"), writeWav(options.speaks));
-    const tcp = options.transport === "tcp";
+    const transport = options.transport ?? "udp";
+    const listens = (protocol: string) => protocol === transport ? options.port : -1;
     await Bun.write(
       join(dir, "rc"),
       `[sip]
-sip_port=${tcp ? -1 : options.port}
-sip_tcp_port=${tcp ? options.port : -1}
-sip_tls_port=-1
+sip_port=${listens("udp")}
+sip_tcp_port=${listens("tcp")}
+sip_tls_port=${listens("tls")}
+verify_server_certs=0
+verify_server_cn=0
 guess_hostname=0
 contact=sip:${options.user}@127.0.0.1
 use_ipv6=0
-media_encryption=none
+media_encryption=${options.encryption ?? "none"}
 [rtp]
 audio_rtp_port=${options.rtpPort}
 [net]
@@ -56,7 +60,7 @@ ${options.settings ?? ""}
       const phone = new Linphone(options, dir, peer);
       peer.write(
         `register sip:${options.user}@${options.server} sip:${options.server}${
-          tcp ? ";transport=tcp" : ""
+          transport === "udp" ? "" : `;transport=${transport}`
         } ${options.password}`,
       );
       return phone;
