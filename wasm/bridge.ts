@@ -50,6 +50,7 @@ import {
   streamBind,
 } from "./stream";
 
+const VIDEO: u32 = 90000; // Hz of every video codec (RFC 3551 §5): there the marker ends a picture
 const JUMP: i32 = 3000; // a larger step of the sequence begins a new mapping
 
 export const RELAY_AUDIO: i32 = 0;
@@ -182,7 +183,7 @@ export function bridgeRelay(s: usize, kind: i32, clock: u32, what: i32): i32 {
   const timestamp = rtpTimestamp + load<u32>(d, RELAY_TIMESTAMP);
   const packet = rtpPayload - RTP_HEADER;
   if (translate) octets = coderTranslate(slotOf(s), kind, slotOf(d), target, rtpPayload, octets);
-  rtpWrite(packet, fresh || rtpMarker, payloadType, sequence, timestamp, load<u32>(d, SSRC));
+  rtpWrite(packet, rtpMarker || (fresh && clock != VIDEO), payloadType, sequence, timestamp, load<u32>(d, SSRC));
   if (fresh || ahead > 0) {
     const frame = what == RELAY_AUDIO && codecIsDecoded(kind) ? <u32> octets : clock / 50;
     // An event's timestamp stands still: its duration says where on the time line we are.

@@ -19,10 +19,15 @@ import {
   LAST_TIMESTAMP,
   LOST_BEFORE,
   MALFORMED,
+  MODE,
+  MODE_BRIDGE,
   OCTETS_SENT,
   openRecord,
   PACKETS_SENT,
   PACKETS_SENT_REPORTED,
+  PEER,
+  PICTURE_AT,
+  recordOf,
   REMOTE,
   REMOTE_BYES,
   REMOTE_FRACTION,
@@ -49,6 +54,10 @@ const SR: u8 = 200;
 const RR: u8 = 201;
 const SDES: u8 = 202;
 const BYE: u8 = 203;
+const FEEDBACK: u8 = 206; // about the payload (RFC 4585 §6.1)
+const PICTURE_LOSS: i32 = 1; // RFC 4585 §6.3.1
+const INTRA_REQUEST: i32 = 4; // RFC 5104 §4.3.1
+const PICTURE_MS: u32 = 100; // at least, between two requests that are passed on
 const ROUND_TRIP_MOST: u32 = 30 << 16; // 30 s
 
 function put32(at: usize, value: u32): void {
@@ -80,8 +89,8 @@ function block(s: usize, at: usize): void {
   put32(at + 20, lastSr == 0 ? 0 : <u32> ((clockNow() - load<i64>(s, LAST_SR_AT)) * 65536 / 1000000));
 }
 
-/** Queues SR or RR, SDES and perhaps BYE. */
-function send(s: usize, bye: bool): i32 {
+/** Queues SR or RR, SDES, and what else there is: 0, BYE, FEEDBACK (picture loss). */
+function send(s: usize, more: u8): i32 {
   const mux = (load<u32>(s, FLAGS) & RTCP_MUX) != 0;
   const address = s + (mux ? REMOTE : REMOTE_RTCP);
   if (!addressKnown(address)) return 0;
@@ -120,10 +129,15 @@ function send(s: usize, bye: bool): i32 {
   store<u8>(at, <u8> octets, 9);
   memory.copy(at + 10, s + CNAME, octets);
   at += 8 + items;
-  if (bye) {
+  if (more == BYE) {
     head(at, 1, BYE, 1);
     put32(at + 4, ssrc);
     at += 8;
+  } else if (more == FEEDBACK) {
+    head(at, PICTURE_LOSS, FEEDBACK, 2);
+    put32(at + 4, ssrc);
+    put32(at + 8, load<u32>(s, RX_SSRC));
+    at += 12;
   }
   let whole = <i32> (at - packet);
   if (load<u8>(s, SRTP_KIND) != 0) whole = srtcpProtect(s, packet, whole);
@@ -138,21 +152,31 @@ export function rtcpTick(s: usize): void {
   // RFC 3550 §6.3.1: 0.5 .. 1.5 of the interval
   store<i64>(s, now + <i64> load<u32>(s, RTCP_INTERVAL) * <i64> (500 + randomBelow(1001)), RTCP_NEXT_AT);
   if (load<i64>(s, LAST_SENT_AT) == 0 && load<u8>(s, RX_STARTED) == 0) return; // nothing happened yet
-  send(s, false);
+  send(s, 0);
+}
+
+/** The one who watches what `s` passes on lacks a picture: asks the one who films for a whole one. */
+function wanted(s: usize): void {
+  if (load<i32>(s, MODE) != MODE_BRIDGE) return;
+  const d = recordOf(load<i32>(s, PEER));
+  const now = <u32> (clockNow() / 1000);
+  if (load<u8>(d, RX_STARTED) == 0 || now - load<u32>(d, PICTURE_AT) < PICTURE_MS) return;
+  store<u32>(d, now, PICTURE_AT);
+  send(d, FEEDBACK);
 }
 
 /** Says good-bye before a stream closes: number of packets queued. */
 export function rtcpBye(slot: i32): i32 {
   const s = openRecord(slot);
   if (s == 0) return -1;
-  return load<u32>(s, PACKETS_SENT) == 0 ? 0 : send(s, true);
+  return load<u32>(s, PACKETS_SENT) == 0 ? 0 : send(s, BYE);
 }
 
 /** Another source has our SSRC (RFC 3550 §8.2): BYE for the old one, once; a peer that mirrors us always has it. */
 export function rtcpCollision(s: usize): void {
   if (load<u8>(s, SSRC_CHANGED) != 0) return;
   store<u8>(s, 1, SSRC_CHANGED);
-  send(s, true);
+  send(s, BYE);
   store<u32>(s, randomU32(), SSRC);
   store<u32>(s, 0, PACKETS_SENT_REPORTED);
 }
@@ -198,6 +222,8 @@ export function rtcpReceive(s: usize, packet: usize, octets: i32, from: usize): 
         store<i64>(s, clockNow(), LAST_SR_AT);
       }
       for (let i = 0; i < blocks; i++) learn(s, p + fixed + i * 24);
+    } else if (type == FEEDBACK) {
+      if (blocks == PICTURE_LOSS || blocks == INTRA_REQUEST) wanted(s);
     } else if (type == BYE) {
       count(s, REMOTE_BYES); // counted, no more: anybody can send one
     }

@@ -204,6 +204,7 @@ export const SRTP_SEND_SSRC: usize = 1244; // u32
 export const SRTP_SEND_RTCP: usize = 1248; // u32, index of the next packet
 export const SRTP_BAD: usize = 1252; // u32, not authentic
 export const SRTP_REPLAYED: usize = 1256; // u32
+export const PICTURE_AT: usize = 1260; // u32 ms, when a whole picture was asked for last
 export const SRTP_SOURCES: usize = 1264; // 4 × 64 octets
 
 const records: usize = memory.data(STREAMS * <i32> STREAM_BYTES, 16);

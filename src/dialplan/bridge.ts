@@ -1,5 +1,6 @@
 import type { Channel, ChannelEvent } from "../kernel/services.ts";
 import type { DialplanHost } from "../kernel/dialplan.ts";
+import type { MediaStream } from "../kernel/media.ts";
 import { beside, type Sounds } from "./application.ts";
 
 const MOST_DIGITS = 32; // that wait for one side
@@ -19,6 +20,8 @@ export interface HoldRules {
  */
 export class Bridge {
   #joined = false;
+  /** Video of one side and what it is connected to. */
+  readonly #seen = new Map<MediaStream, MediaStream>();
   #work: Promise<void> = Promise.resolve();
   readonly #held = new Set<Channel>();
   readonly #digits = new Map<Channel, { waiting: number; last: Promise<void> }>();
@@ -36,9 +39,25 @@ export class Bridge {
   join(): Promise<void> {
     return this.#queue(async () => {
       const [a, b] = [this.one.audio, this.other.audio];
-      if (this.#joined || this.#held.size > 0 || a === undefined || b === undefined) return;
-      await a.connect(b);
+      if (this.#held.size > 0 || a === undefined || b === undefined) return;
+      if (!this.#joined) await a.connect(b);
       this.#joined = true;
+      for (const [mine, theirs] of this.#pictures()) {
+        if (this.#seen.get(mine) === theirs) continue;
+        await mine.connect(theirs);
+        this.#seen.set(mine, theirs);
+      }
+    });
+  }
+
+  /** Video of both sides, line for line. */
+  #pictures(): [MediaStream, MediaStream][] {
+    const [mine, theirs] = [this.one, this.other].map(({ lines }) =>
+      lines.flatMap((line) => line.type === "video" && line.stream ? [line.stream] : [])
+    );
+    return (mine ?? []).flatMap((stream, at) => {
+      const other = theirs?.[at];
+      return other ? [[stream, other]] : [];
     });
   }
 
@@ -68,10 +87,12 @@ export class Bridge {
   /** Takes the sound apart: both sides hear nothing. */
   async leave(): Promise<void> {
     await this.#queue(async () => {
-      if (!this.#joined) return;
+      const left = [this.one, this.other].find((side) => !side.ended.aborted);
+      for (const { type, stream } of left?.lines ?? []) {
+        if (type === "video" ? this.#seen.size > 0 : this.#joined) await stream?.disconnect();
+      }
       this.#joined = false;
-      if (!this.one.ended.aborted) await this.one.audio?.disconnect();
-      else if (!this.other.ended.aborted) await this.other.audio?.disconnect();
+      this.#seen.clear();
     });
   }
 
@@ -83,6 +104,7 @@ export class Bridge {
     if (event.kind === "digit" && (event.by === "info" || from.digits !== to.digits)) {
       this.#press(to, event.digit, Math.min(event.durationMs, LONGEST_DIGIT_MS));
     }
+    if (event.kind === "picture") void this.#attempt(() => to.indicate("picture"));
     if (event.kind === "renegotiated") void this.join();
   }
 

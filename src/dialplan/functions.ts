@@ -1,4 +1,5 @@
-import { type Channel, locations } from "../kernel/services.ts";
+import { type Channel, dtmfModes, locations } from "../kernel/services.ts";
+import { DialplanError } from "../kernel/dialplan.ts";
 import type { Tools } from "./application.ts";
 import { callerOf } from "./apps/dial.ts";
 import { isTrue } from "./expression.ts";
@@ -9,7 +10,12 @@ export interface NamedFunction {
   readonly name: string; // upper case
   readonly summary: string;
   read?(channel: Channel, args: readonly string[], tools: Pick<Tools, "host" | "globals">): string;
-  write?(channel: Channel, args: readonly string[], value: string, tools: Pick<Tools, "host" | "globals">): void;
+  write?(
+    channel: Channel,
+    args: readonly string[],
+    value: string,
+    tools: Pick<Tools, "host" | "globals">,
+  ): void | Promise<void>;
 }
 
 const kinds: Readonly<Record<string, "name" | "num">> = { name: "name", num: "num", number: "num" };
@@ -94,6 +100,37 @@ export const functions: readonly NamedFunction[] = [
     read(_channel, [allowed = "", ...text]) {
       const set = allowed.replaceAll(/[\]\\^]/g, "\\$&");
       return set === "" ? "" : text.join(",").replaceAll(new RegExp(`[^${set}]`, "g"), "");
+    },
+  },
+  {
+    name: "PJSIP_DTMF_MODE",
+    summary: "How digits travel in this call: rfc4733, inband, info, none, auto, auto_info; empty is auto",
+    read: ({ wishes, endpoint }) => wishes.dtmfMode ?? String(endpoint.values.dtmfMode ?? "rfc4733"),
+    async write(channel, _args, value) {
+      const mode = value.trim() === "" ? "auto" : dtmfModes.find((one) => one === value.trim().toLowerCase());
+      if (mode === undefined) throw new DialplanError(`"${value}" is no mode: ${dtmfModes.join(", ")}`);
+      channel.wishes.dtmfMode = mode;
+      await channel.renegotiate();
+    },
+  },
+  {
+    name: "PJSIP_MEDIA_OFFER",
+    summary: "Codecs of our next offer: PJSIP_MEDIA_OFFER(audio)=!all,ulaw, also (video)",
+    read: ({ wishes }, [type = ""]) => (wishes.codecs.get(type.toLowerCase()) ?? []).join(","),
+    write({ wishes }, [type = ""], value) {
+      wishes.codecs.set(type.toLowerCase(), value.split(",").map((name) => name.trim()).filter((name) => name !== ""));
+    },
+  },
+  {
+    name: "PJSIP_SEND_SESSION_REFRESH",
+    summary: "Describes our media again, once the call is up: PJSIP_SEND_SESSION_REFRESH()=invite, or update",
+    async write(channel, _args, value) {
+      const method = value.trim().toUpperCase();
+      if (method !== "INVITE" && method !== "UPDATE") {
+        throw new DialplanError(`"${value}" is neither invite nor update`);
+      }
+      if (channel.state !== "up") throw new DialplanError("a session refresh needs a call that is up");
+      await channel.renegotiate({ method });
     },
   },
   {

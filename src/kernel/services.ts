@@ -266,10 +266,28 @@ export type Indication =
   | "congestion" // 503
   | "incomplete" // 484
   | "hold"
-  | "unhold";
+  | "unhold"
+  | "picture"; // asks for a whole picture (INFO, RFC 5168)
 
 /** RFC 4733 events, tones in the audio, INFO (application/dtmf-relay), or not at all. */
 export type DigitTransport = "events" | "tones" | "info" | "none";
+
+export const dtmfModes = ["rfc4733", "inband", "info", "none", "auto", "auto_info"] as const;
+export type DtmfMode = (typeof dtmfModes)[number];
+
+/** What one call may have otherwise than its endpoint, from the next description on. */
+export interface MediaWishes {
+  dtmfMode?: DtmfMode;
+  /** Codecs by media type, as `allow` names them, on top of what the endpoint allows. */
+  readonly codecs: Map<string, readonly string[]>;
+}
+
+/** How our side is described anew. */
+export interface Renegotiation {
+  readonly method?: "INVITE" | "UPDATE";
+  /** Lines of this type: those above `count` end, those below are added. */
+  readonly lines?: { readonly type: "audio" | "video"; readonly count: number };
+}
 
 export type ChannelEvent =
   | { readonly kind: "ringing" } // outgoing: 180
@@ -279,6 +297,7 @@ export type ChannelEvent =
   | { readonly kind: "resumed" }
   /** `by` absent: it came as RTP (event or tone), which the media plane passes on to a connected stream itself. */
   | { readonly kind: "digit"; readonly digit: string; readonly durationMs: number; readonly by?: "info" }
+  | { readonly kind: "picture" } // the peer asks for a whole picture
   | { readonly kind: "renegotiated" } // media changed: codec, address, direction
   | { readonly kind: "ended"; readonly cause: number; readonly status: number | undefined; readonly reason: string };
 
@@ -296,6 +315,8 @@ export interface Channel {
   readonly variables: Map<string, string>;
   /** Undefined until media was negotiated or offered. */
   readonly audio: MediaStream | undefined;
+  /** The lines that run, in the order of the description. */
+  readonly lines: readonly MediaLine[];
   /** Codec sent on audio, for bridging decisions and lists. */
   readonly codec: string | undefined;
   /** Name of the SRTP suite of the audio line; undefined: plain RTP. */
@@ -309,12 +330,17 @@ export interface Channel {
   answer(): Promise<void>;
   /** Ends the leg: final status by cause before answer, CANCEL, or BYE. Safe at any time, any number of times. */
   hangup(cause: number, status?: number): void;
+  readonly wishes: MediaWishes;
+  /** Up: a re-INVITE or UPDATE; before, their offer is answered anew. Resolves when it was answered, or refused. */
+  renegotiate(what?: Renegotiation): Promise<void>;
   /** By RTP events, tones or INFO, as `digits` says; "none" sends nothing. */
   sendDigits(
     digits: string,
     /** `over`: they were pressed and let go already, so an INFO leaves at once. */
     options?: { readonly durationMs?: number; readonly gapMs?: number; readonly over?: boolean },
   ): Promise<void>;
+  /** The peer asks for a whole picture. */
+  picture(): void;
   /** A digit came by INFO. */
   digit(digit: string, durationMs: number): void;
   /** Sends a request within the call, after those before it. Resolves with the final status; 0: there was none. */
@@ -417,7 +443,8 @@ export interface MediaLine {
   readonly secure: boolean;
   /** The remote side of the leg this one is dialled for; its codecs may be merged into an offer. */
   readonly near: MediaStream | undefined;
-  readonly nearCodecs: readonly string[];
+  /** Undefined: it is dialled for nobody. */
+  readonly nearCodecs: readonly string[] | undefined;
   locallyHeld: boolean;
   /** Written by the handler. */
   stream: MediaStream | undefined;

@@ -149,7 +149,7 @@ export class Phone {
 
   #request(
     method: string,
-    options: { readonly body?: string; readonly cseq?: number; readonly lines?: string[] } = {},
+    options: { readonly body?: string; readonly type?: string; readonly cseq?: number; readonly lines?: string[] } = {},
   ) {
     const dialog = this.#dialog;
     if (dialog === undefined) throw new Error(`${this.id} is in no call`);
@@ -164,7 +164,7 @@ export class Phone {
       `CSeq: ${options.cseq ?? this.#cseq} ${method}`,
       `Contact: <sip:${this.id}@${this.host}:5060>`,
       ...options.lines ?? [],
-      ...body ? ["Content-Type: application/sdp"] : [],
+      ...body ? [`Content-Type: ${options.type ?? "application/sdp"}`] : [],
       `Content-Length: ${body.length}`,
       "",
       body,
@@ -234,6 +234,12 @@ export class Phone {
     this.#request("ACK");
     await this.settle();
     return ok;
+  }
+
+  /** Sends an INFO within the call. */
+  info(type: string, body: string): void {
+    this.#cseq++;
+    this.#request("INFO", { body, type });
   }
 
   async bye(): Promise<void> {

@@ -157,6 +157,8 @@ test("the profile must be plain and its F as configured, unless told otherwise",
 test("a line is written so that sdp-transform reads it back", () => {
   const formats = negotiate.number(allow("ulaw", "opus"), new Set());
   const line = negotiate.describe({
+    type: "audio",
+    pictures: false,
     port: 10000,
     host: "192.0.2.4",
     protocol: "RTP/AVP",

@@ -142,6 +142,44 @@ test("a stream that sent says BYE when it closes", async () => {
   expect(compound(core.sent()[0]!.bytes).map(({ type }) => type)).toEqual([200, 202, 203]);
 });
 
+test("who asks for a whole picture asks the one who films, ten times a second at most (RFC 4585, RFC 5104)", async () => {
+  const core = await rig();
+  const [watches, films] = [core.open({ port: 4000 }), core.open({ port: 5000 })];
+  core.core.bridgeConnect(watches, films);
+  core.datagram(films, rtp({ sequence: 1, timestamp: 0, ssrc: 0xf11a }), 5000);
+  const loss = Buffer.from([0x81, 206, 0, 2, 0, 0, 0, 1, 0, 0, 0, 2]);
+  const intra = Buffer.from([0x84, 206, 0, 4, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 2, 7, 0, 0, 0]);
+  for (const request of [loss, intra]) {
+    core.advance(1000);
+    core.datagram(watches, rtp({ sequence: 1, timestamp: 0 }), 4000);
+    const [sent] = reports(core.datagram(watches, request, 4001, { rtcp: true }));
+    const last = compound(sent!.bytes).at(-1);
+    expect([sent!.slot, last?.type, sent!.bytes.at(-12)! & 31]).toEqual([films, 206, 1]);
+    expect(sent!.bytes.readUInt32BE(sent!.bytes.length - 4)).toBe(0xf11a);
+    core.advance(50);
+    expect(core.datagram(watches, request, 4001, { rtcp: true })).toEqual([]);
+  }
+  core.core.bridgeLeave(watches);
+  core.advance(1000);
+  expect(core.datagram(watches, loss, 4001, { rtcp: true })).toEqual([]);
+});
+
+test("the marker of a picture's last packet is not set on another (RFC 6184 §5.1)", async () => {
+  const core = await rig();
+  const video = { kind: 70, payloadType: 99 };
+  const [films, watches] = [core.open({ port: 4000 }), core.open({ port: 5000 })];
+  for (const slot of [films, watches]) {
+    core.core.streamCodec(slot, video.kind, video.payloadType, 20, 90_000);
+    core.core.streamAccept(slot, video.kind, video.payloadType, 20, 90_000);
+  }
+  core.core.bridgeConnect(films, watches);
+  const markers = [false, false, true, false, true].map((marker, sequence) => {
+    const packet = rtp({ payloadType: 99, sequence, timestamp: marker ? 3000 : 0, marker });
+    return (core.datagram(films, packet, 4000)[0]!.bytes[1]! & 0x80) !== 0;
+  });
+  expect(markers).toEqual([false, false, true, false, true]);
+});
+
 test("a peer with our SSRC makes us take another, once (RFC 3550 §8.2)", async () => {
   const core = await rig();
   const slot = core.open();

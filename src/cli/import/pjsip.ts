@@ -110,6 +110,13 @@ const tlsMethod: Step = (draft, lines, drafts) => {
   return lines.filter((line) => !isMethod(line));
 };
 
+/** What `all` is in Asterisk, in its order. */
+const everyCodec = [
+  ...["g723", "ulaw", "alaw", "gsm", "g726", "g726aal2", "adpcm", "slin", "slin16", "lpc10", "g729"],
+  ...["speex", "speex16", "speex32", "ilbc", "g722", "siren7", "siren14", "g719", "opus"],
+  ...["h261", "h263", "h263p", "h264", "mpeg4", "vp8", "vp9", "h265"],
+];
+
 /** `allow` and `disallow` in their order give one list: Asterisk begins with none. */
 const codecs: Step = (draft, lines, drafts) => {
   const isAllow = named("allow");
@@ -122,12 +129,11 @@ const codecs: Step = (draft, lines, drafts) => {
     for (const item of line.value.split(",").map((one) => one.trim().toLowerCase()).filter((one) => one !== "")) {
       const not = isAllow(line) === item.startsWith("!");
       const name = item.replace(/^!/, "");
-      if (name === "all") list = not ? [] : ["all"];
+      if (name === "all") list = not ? [] : everyCodec.filter((one) => "value" in fit(field.schema, one));
       else if (!("value" in fit(field.schema, name))) unknown.push(name);
       else {
         list = list.filter((one) => one.split(":")[0] !== name.split(":")[0]);
         if (!not) list.push(name);
-        else if (list.includes("all")) list.push(`!${name}`);
       }
     }
     const subject = `[${draft.id}] endpoint ${line.name}`;

@@ -1,5 +1,5 @@
 import type { Channel } from "../../kernel/services.ts";
-import { DialplanError } from "../../kernel/dialplan.ts";
+import { type AppCall, DialplanError } from "../../kernel/dialplan.ts";
 import {
   aborted,
   type Application,
@@ -101,23 +101,51 @@ async function read(
   return { digits: "", status: "TIMEOUT" };
 }
 
+const mediaType = (text: string) => (["audio", "video"] as const).find((type) => type === text.trim().toLowerCase());
+
+/** Answers if nobody did; false when the channel ended meanwhile. */
+async function audioOrPictures(channel: Channel): Promise<boolean> {
+  await channel.answer();
+  return !channel.ended.aborted;
+}
+
+async function echo({ channel, signal }: AppCall): Promise<"next" | "hangup"> {
+  if (!await audioOrPictures(channel)) return "hangup";
+  if (channel.lines.length === 0) throw new DialplanError("this call has no media");
+  for (const { stream } of channel.lines) await stream?.echo();
+  const left = new AbortController();
+  const stop = channel.on((event) => {
+    if (event.kind === "digit" && event.digit === "#") left.abort();
+  });
+  await aborted(AbortSignal.any([signal, left.signal]));
+  stop();
+  if (!signal.aborted) { for (const { stream } of channel.lines) await stream?.disconnect(); }
+  return "next";
+}
+
 export const audioApps: readonly Application[] = [
   {
     name: "echo",
-    summary: "Sends back what it hears, until # or the end of the call",
+    summary: "Sends back what it hears and sees, until # or the end of the call",
     args: [0, 0],
-    async run({ channel, signal }) {
-      const audio = await audioOf(channel);
-      if (audio === undefined) return "hangup";
-      await audio.echo();
-      const left = new AbortController();
-      const stop = channel.on((event) => {
-        if (event.kind === "digit" && event.digit === "#") left.abort();
-      });
-      await aborted(AbortSignal.any([signal, left.signal]));
-      stop();
-      if (!signal.aborted) await audio.disconnect();
-      return "next";
+    run: echo,
+  },
+  {
+    name: "streamecho",
+    summary:
+      "The same with a number of lines: streamecho(2, video); the others of that type end, missing ones are added",
+    args: [0, 2],
+    check: ([count = "", type = ""]) => {
+      if (!/^\d{0,2}$/.test(count)) return `"${count}" is no number of lines`;
+      return type === "" || mediaType(type) ? undefined : `"${type}" is neither audio nor video`;
+    },
+    async run(call) {
+      const [count = "", type = "video"] = call.args;
+      const media = mediaType(type);
+      if (await audioOrPictures(call.channel) && count !== "" && media) {
+        await call.channel.renegotiate({ lines: { type: media, count: Number(count) } });
+      }
+      return await echo(call);
     },
   },
   {

@@ -1,6 +1,7 @@
 // The codecs of `allow`: their names in options, in SDP, and their payload numbers (RFC 3551).
 
 export interface Codec {
+  readonly media: "audio" | "video";
   readonly option: string; // as in `allow`
   readonly name: string; // as in rtpmap
   /** Static number, or the one we propose. */
@@ -14,6 +15,7 @@ export interface Codec {
 }
 
 const codec = (option: string, name: string, payloadType: number, more: Partial<Codec> = {}): Codec => ({
+  media: "audio",
   option,
   name,
   payloadType,
@@ -23,8 +25,12 @@ const codec = (option: string, name: string, payloadType: number, more: Partial<
   ...more,
 });
 
-/** In the order of `allow: all`. */
-export const audioCodecs: readonly Codec[] = [
+/** Only passed on: a video codec runs at 90 kHz (RFC 3551 §5), and its parameters are those of the phones. */
+const video = (option: string, name: string, payloadType: number): Codec =>
+  codec(option, name, payloadType, { media: "video", clockRate: 90_000 });
+
+/** In the order of `allow: all`: those first that are decoded here. */
+export const codecs: readonly Codec[] = [
   codec("ulaw", "PCMU", 0),
   codec("alaw", "PCMA", 8),
   codec("g722", "G722", 9, { maxPtimeMs: 140 }), // clock 8000 although sampled at 16000 (RFC 3551 §4.5.2)
@@ -41,12 +47,24 @@ export const audioCodecs: readonly Codec[] = [
   codec("lpc10", "LPC", 7),
   codec("slin", "L16", 96),
   codec("slin16", "L16", 118, { clockRate: 16000 }),
+  codec("adpcm", "DVI4", 5),
+  codec("siren7", "G7221", 102, { clockRate: 16000 }),
+  codec("siren14", "G7221", 115, { clockRate: 32000 }),
+  codec("g719", "G719", 116, { clockRate: 48000 }),
+  video("vp8", "VP8", 100),
+  video("h264", "H264", 99),
+  video("vp9", "VP9", 105),
+  video("h265", "H265", 106),
+  video("h263p", "H263-1998", 98),
+  video("h263", "H263", 34),
+  video("h261", "H261", 31),
+  video("mpeg4", "MP4V-ES", 104),
 ];
 
 /** By option name or rtpmap name. */
 export function codecNamed(name: string): Codec | undefined {
   const wanted = name.toLowerCase();
-  return audioCodecs.find((c) => c.option === wanted) ?? audioCodecs.find((c) => c.name.toLowerCase() === wanted);
+  return codecs.find((c) => c.option === wanted) ?? codecs.find((c) => c.name.toLowerCase() === wanted);
 }
 
 /** A codec as an endpoint allows it, with its packet length. */
@@ -63,10 +81,10 @@ export function readAllow(allow: readonly string[], disallow: readonly string[])
     const [, not, name = "", length] = /^(!?)([A-Za-z0-9]+)(?::(\d{2,3}))?$/.exec(entry) ?? [];
     if (name === "all") {
       if (not) list.clear();
-      else for (const codec of audioCodecs) list.set(codec.option, { codec, ptimeMs: codec.ptimeMs });
+      else for (const codec of codecs) list.set(codec.option, { codec, ptimeMs: codec.ptimeMs });
       continue;
     }
-    const codec = audioCodecs.find((c) => c.option === name);
+    const codec = codecs.find((c) => c.option === name);
     if (codec === undefined) return entry;
     if (not) list.delete(name);
     else list.set(name, { codec, ptimeMs: Math.min(200, Math.max(10, Number(length ?? codec.ptimeMs))) });

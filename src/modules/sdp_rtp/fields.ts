@@ -1,12 +1,13 @@
 import * as v from "valibot";
+import { dtmfModes } from "../../kernel/services.ts";
 import { suggestion } from "../../kernel/nearest.ts";
 import { bool, integer, ipAddress, seconds, words } from "../../kernel/schema.ts";
-import { audioCodecs, readAllow } from "./codecs.ts";
+import { codecs, readAllow } from "./codecs.ts";
 
-const names = ["all", ...audioCodecs.map((c) => c.option)];
+const names = ["all", ...codecs.map((c) => c.option)];
 
 /** A list of codecs; each unknown one is a fault. */
-const codecs = (fallback: readonly string[]) =>
+const codecList = (fallback: readonly string[]) =>
   v.pipe(
     words(fallback),
     v.rawCheck(({ dataset, addIssue }) => {
@@ -54,9 +55,9 @@ const dscp = () =>
 /** What this module owns of an endpoint. */
 export const endpointFields = {
   /** Codecs in order of preference: `ulaw`, `ulaw:30` (ms per packet), `all`, `!g722`. */
-  allow: codecs(["ulaw", "alaw"]),
+  allow: codecList(["ulaw", "alaw"]),
   /** Codecs taken out of `allow`. */
-  disallow: codecs([]),
+  disallow: codecList([]),
   /** Order of the codecs in an answer. */
   incomingCallOfferPref: v.optional(v.picklist(["local", "local_first", "remote", "remote_first"]), "local"),
   /** Order of the codecs in an offer made for a caller. */
@@ -67,7 +68,7 @@ export const endpointFields = {
   /** We send in our first codec even when the peer sends in another. */
   asymmetricRtpCodec: bool(false),
   /** How digits travel. */
-  dtmfMode: v.optional(v.picklist(["rfc4733", "inband", "info", "none", "auto", "auto_info"]), "rfc4733"),
+  dtmfMode: v.optional(v.picklist(dtmfModes), "rfc4733"),
   /** The peer's `a=ptime` decides the length of our packets. */
   usePtime: bool(false),
   /** Answer to where packets come from, whatever the SDP says. */
@@ -91,7 +92,7 @@ export const endpointFields = {
   rtcpMux: bool(false),
   /** Audio lines taken; further ones are declined. */
   maxAudioStreams: integer(1, 0, 16),
-  /** Video is declined; the field is kept for imported configurations. */
+  /** Video lines taken, when `allow` names a video codec; further ones are declined. */
   maxVideoStreams: integer(1, 0, 16),
   /** RTP/AVPF instead of RTP/AVP. */
   useAvpf: bool(false),
@@ -110,4 +111,5 @@ export const endpointFields = {
   webrtc: off("WebRTC"),
   /** TOS octet of RTP packets. */
   tosAudio: dscp(),
+  tosVideo: dscp(),
 };

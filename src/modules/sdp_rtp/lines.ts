@@ -16,7 +16,7 @@ import type { TransportState } from "../../sip/transport/layer.ts";
 import type { World } from "../../world/world.ts";
 import { type Codec, codecNamed, type Preference, readAllow } from "./codecs.ts";
 import { advertisedHost, boundHost } from "./address.ts";
-import { AudioLine } from "./audio_line.ts";
+import { RtpLine } from "./rtp_line.ts";
 import type { EndpointFields, Options } from "./module.ts";
 import * as negotiate from "./negotiate.ts";
 import { agreedCrypto, Sdes } from "./sdes.ts";
@@ -32,11 +32,11 @@ export interface Surroundings {
   readonly world: Pick<World, "random" | "network">;
 }
 
-/** The handler of audio lines; video and all else is declined. */
-export class AudioLines implements SdpHandler {
+/** The handler of audio and video lines. Digits, packet lengths and time-outs are of audio alone. */
+export class RtpLines implements SdpHandler {
   readonly mediaTypes = ["audio", "video"];
-  readonly #lines = new Map<MediaLine, AudioLine>();
-  readonly #byStream = new WeakMap<MediaStream, AudioLine>();
+  readonly #lines = new Map<MediaLine, RtpLine>();
+  readonly #byStream = new WeakMap<MediaStream, RtpLine>();
   readonly #perChannel = new WeakMap<Channel, Set<MediaLine>>();
 
   constructor(readonly around: Surroundings) {}
@@ -47,31 +47,39 @@ export class AudioLines implements SdpHandler {
   }
 
   async offer(line: MediaLine, previous: MediaDescription | undefined): Promise<MediaDescription | undefined> {
-    if (line.type !== "audio") return undefined;
-    const fields = this.around.fields(line.endpoint);
-    const ours = allowed(fields);
+    const fields = this.#fields(line);
+    const callers = this.#callers(line);
+    const wished = line.channel.wishes.codecs.get(line.type);
+    const ours = wished
+      ? wishedCodecs(fields, line.type, wished)
+      : offerable(line, allowed(fields, line.type), callers, previous !== undefined);
     const keys = this.#mayTellKeys(line, fields);
     if (ours.length === 0 || (!keys && insists(fields))) return undefined;
-    const audio = this.#lines.get(line) ?? await this.#opened(line, fields);
-    if (audio === undefined) return undefined;
-    audio.offered = true;
+    const own = this.#lines.get(line) ?? await this.#opened(line, fields);
+    if (own === undefined) return undefined;
+    own.offered = true;
     const taken = new Set<number>();
     const again = previous === undefined ? undefined : negotiate.readFormats(previous);
-    const preferences = negotiate.offerOrder(ours, this.#callers(line), fields.outgoingCallOfferPref);
-    const formats = again && again.codecs.length > 0 ? again.codecs : negotiate.number(preferences, taken);
+    const preferences = negotiate.offerOrder(ours, callers.map((f) => f.codec), fields.outgoingCallOfferPref);
+    const formats = again && again.codecs.length > 0 && !wished
+      ? again.codecs
+      : negotiate.number(preferences, taken, callers);
     for (const format of formats) taken.add(format.payloadType);
+    const audio = line.type === "audio";
     return negotiate.describe({
-      port: audio.stream.local.port,
-      host: audio.host,
+      type: audio ? "audio" : "video",
+      port: own.stream.local.port,
+      host: own.host,
       protocol: previous?.protocol ?? negotiate.profile(insists(fields), fields.useAvpf),
-      crypto: keys ? audio.keys.offer(fields.srtpTag32) : [],
+      crypto: keys ? own.keys.offer(fields.srtpTag32) : [],
       mediasec: keys && line.endpoint.values.securityNegotiation === "mediasec", // a field of rfc3329
       formats,
-      events: again && again.events.size > 0 ? again.events : eventsFor(formats, fields, taken),
-      ptimeMs: ours.find((p) => p.codec === formats[0]?.codec)?.ptimeMs,
+      events: audio ? eventsFor(formats, fields, taken, again?.events) : none,
+      ptimeMs: audio ? ours.find((p) => p.codec === formats[0]?.codec)?.ptimeMs : undefined,
       direction: line.locallyHeld ? (line.remotelyHeld ? "inactive" : "sendonly") : "sendrecv",
       rtcpMux: fields.rtcpMux,
       mid: previous?.mid,
+      pictures: !audio && fields.useAvpf,
     });
   }
 
@@ -80,33 +88,36 @@ export class AudioLines implements SdpHandler {
     offered: MediaDescription,
     description: SessionDescription,
   ): Promise<MediaDescription | "decline" | "fatal"> {
-    if (line.type !== "audio" || offered.port === 0) return "decline";
-    const fields = this.around.fields(line.endpoint);
+    const fields = this.#fields(line);
+    const ours = allowed(fields, line.type);
+    if (ours.length === 0 || offered.port === 0) return "decline";
     const lenient = fields.forceAvp || fields.mediaUseReceivedTransport;
     if (!negotiate.profileAllowed(offered.protocol, fields.useAvpf, lenient)) return this.#refuse(line, "profile");
     if (negotiate.remoteOf(offered, description) === "invalid") return this.#refuse(line, "address");
-    const ours = allowed(fields);
     const theirs = negotiate.readFormats(offered);
     const formats = negotiate.common(theirs.codecs, ours, fields.incomingCallOfferPref);
     if (formats.length === 0) return "decline";
-    const audio = this.#lines.get(line) ?? await this.#opened(line, fields);
-    if (audio === undefined) return "decline";
-    const crypto = this.#mayTellKeys(line, fields) ? audio.keys.answer(offered) : undefined;
+    const own = this.#lines.get(line) ?? await this.#opened(line, fields);
+    if (own === undefined) return "decline";
+    const crypto = this.#mayTellKeys(line, fields) ? own.keys.answer(offered) : undefined;
     if (!crypto && (negotiate.isSecure(offered.protocol) || insists(fields))) {
       return this.#refuse(line, "encryption");
     }
-    audio.offered = false;
-    audio.theirs = theirs.codecs.map((f) => f.codec);
-    const events = takesEvents(fields) ? negotiate.commonEvents(theirs.events, formats) : [];
+    own.offered = false;
+    own.theirs = theirs.codecs;
+    const audio = line.type === "audio";
+    const events = audio && takesEvents(fields) ? negotiate.commonEvents(theirs.events, formats) : [];
+    const ptimeMs = askedPtime(fields, offered) ?? ours.find((p) => p.codec === formats[0]?.codec)?.ptimeMs;
     return negotiate.describe({
-      port: audio.stream.local.port,
-      host: audio.host,
+      type: audio ? "audio" : "video",
+      port: own.stream.local.port,
+      host: own.host,
       protocol: offered.protocol,
       crypto: crypto ?? [],
       mediasec: false,
       formats,
       events: new Map(events),
-      ptimeMs: askedPtime(fields, offered) ?? ours.find((p) => p.codec === formats[0]?.codec)?.ptimeMs,
+      ptimeMs: audio ? ptimeMs : undefined,
       direction: negotiate.answerDirection(
         negotiate.directionOf(offered, description),
         negotiate.holds(offered, description),
@@ -114,6 +125,7 @@ export class AudioLines implements SdpHandler {
       ),
       rtcpMux: fields.rtcpMux && offered.rtcpMux !== undefined,
       mid: offered.mid,
+      pictures: !audio && offered.rtcpFb !== undefined,
     });
   }
 
@@ -123,9 +135,9 @@ export class AudioLines implements SdpHandler {
     remote: MediaDescription,
     description: SessionDescription,
   ): Promise<boolean> {
-    const audio = this.#lines.get(line);
-    if (audio === undefined) return false;
-    const agreed = negotiate.agree(local, remote, audio.offered);
+    const own = this.#lines.get(line);
+    if (own === undefined) return false;
+    const agreed = negotiate.agree(local, remote, own.offered);
     const [first] = agreed.codecs;
     const srtp = agreedCrypto(local, remote);
     const bare = srtp === undefined &&
@@ -138,28 +150,28 @@ export class AudioLines implements SdpHandler {
       return false;
     }
     const usable = new Set(agreed.codecs.map((c) => c.codec));
-    audio.theirs = negotiate.readFormats(remote).codecs.map((f) => f.codec).filter((codec) => usable.has(codec));
-    line.remotelyHeld = negotiate.holds(remote, description) && !(line.locallyHeld && audio.offered);
+    own.theirs = negotiate.readFormats(remote).codecs.filter(({ codec }) => usable.has(codec));
+    line.remotelyHeld = negotiate.holds(remote, description) && !(line.locallyHeld && own.offered);
     line.codec = first.codec.option;
     line.encryption = srtp?.suite.name;
-    line.digits = digitsBy(this.around.fields(line.endpoint), agreed.event !== undefined);
+    line.digits = digitsBy(this.#fields(line), agreed.event !== undefined);
     line.remote = address;
-    await audio.stream.configure(this.#config(line, audio, local, remote, description, agreed, address, srtp));
+    await own.stream.configure(this.#config(line, own, local, remote, description, agreed, address, srtp));
     return true;
   }
 
   async stop(line: MediaLine): Promise<void> {
-    const audio = this.#lines.get(line);
-    if (audio === undefined) return;
+    const own = this.#lines.get(line);
+    if (own === undefined) return;
     this.#lines.delete(line);
     this.#perChannel.get(line.channel)?.delete(line);
-    audio.stopListening?.();
+    own.stopListening?.();
     line.stream = undefined;
     line.codec = undefined;
     line.encryption = undefined;
     line.remote = undefined;
-    if (audio.gone) return;
-    const stats = await audio.stream.close();
+    if (own.gone) return;
+    const stats = await own.stream.close();
     if (!stats) return;
     if (stats.unauthentic > 0) this.around.metrics.count("unauthentic", stats.unauthentic);
     if (stats.replayed > 0) this.around.metrics.count("replayed", stats.replayed);
@@ -169,7 +181,7 @@ export class AudioLines implements SdpHandler {
 
   #config(
     line: MediaLine,
-    audio: AudioLine,
+    own: RtpLine,
     local: MediaDescription,
     remote: MediaDescription,
     description: SessionDescription,
@@ -178,7 +190,7 @@ export class AudioLines implements SdpHandler {
     srtp: SrtpConfig | undefined,
   ): StreamConfig {
     const { options } = this.around;
-    const fields = this.around.fields(line.endpoint);
+    const fields = this.#fields(line);
     const mux = local.rtcpMux !== undefined && remote.rtcpMux !== undefined;
     const theirs = negotiate.directionOf(remote, description);
     const ours = local.direction ?? "sendrecv";
@@ -196,6 +208,8 @@ export class AudioLines implements SdpHandler {
     const [codec] = named("send");
     if (codec === undefined) throw new Error("no codec was agreed on");
     const held = line.remotelyHeld || line.locallyHeld;
+    const audio = line.type === "audio"; // a camera may be off for as long as it likes
+    const { dtmfMode } = fields;
     return {
       remote: address,
       remoteRtcp: address && negotiate.rtcpOf(remote, address, mux),
@@ -208,20 +222,27 @@ export class AudioLines implements SdpHandler {
       rtcpMux: mux,
       symmetric: fields.rtpSymmetric,
       strictSource: options.strictRtp,
-      timeoutSeconds: held ? fields.rtpTimeoutHold : fields.rtpTimeout,
-      keepaliveSeconds: fields.rtpKeepalive,
+      timeoutSeconds: !audio ? 0 : held ? fields.rtpTimeoutHold : fields.rtpTimeout,
+      keepaliveSeconds: audio ? fields.rtpKeepalive : 0,
       rtcpIntervalMs: options.rtcpInterval,
-      cname: audio.cname,
+      cname: own.cname,
       ...(srtp ? { srtp } : {}),
-      detectDtmf: fields.dtmfMode === "inband" || (fields.dtmfMode === "auto" && agreed.event === undefined),
+      detectDtmf: audio && (dtmfMode === "inband" || (dtmfMode === "auto" && agreed.event === undefined)),
     };
+  }
+
+  /** The endpoint's, with what this call has otherwise. */
+  #fields(line: MediaLine): EndpointFields {
+    const fields = this.around.fields(line.endpoint);
+    const { dtmfMode } = line.channel.wishes;
+    return dtmfMode === undefined || dtmfMode === fields.dtmfMode ? fields : { ...fields, dtmfMode };
   }
 
   /** Milliseconds per packet: ours, or the peer's when it may say so. */
   #ptimeMs(fields: EndpointFields, remote: MediaDescription): (codec: Codec) => number {
     const asked = askedPtime(fields, remote);
     if (asked !== undefined) return () => asked;
-    const ours = allowed(fields);
+    const ours = allowed(fields, "audio");
     return (codec) => ours.find((p) => p.codec === codec)?.ptimeMs ?? codec.ptimeMs;
   }
 
@@ -236,36 +257,38 @@ export class AudioLines implements SdpHandler {
     return false;
   }
 
-  /** Codecs of the leg this one is dialled for. */
-  #callers(line: MediaLine): readonly Codec[] {
+  /** Formats of the leg this one is dialled for. */
+  #callers(line: MediaLine): readonly negotiate.Format[] {
     const known = line.near && this.#byStream.get(line.near)?.theirs;
     if (known && known.length > 0) return known;
-    return line.nearCodecs.flatMap((name) => codecNamed(name) ?? []);
+    const named = (line.nearCodecs ?? []).flatMap((name) => codecNamed(name) ?? []);
+    return named.map((codec) => ({ codec, payloadType: codec.payloadType }));
   }
 
   /** Opens the ports of a line; undefined when there are too many lines or no port is left. */
-  async #opened(line: MediaLine, fields: EndpointFields): Promise<AudioLine | undefined> {
+  async #opened(line: MediaLine, fields: EndpointFields): Promise<RtpLine | undefined> {
     const mine = this.#perChannel.get(line.channel) ?? new Set<MediaLine>();
     this.#perChannel.set(line.channel, mine);
-    if (mine.size >= fields.maxAudioStreams) return undefined;
+    const most = line.type === "audio" ? fields.maxAudioStreams : fields.maxVideoStreams;
+    if ([...mine].filter(({ type }) => type === line.type).length >= most) return undefined;
     mine.add(line);
     const { plane, options, world, log } = this.around;
     const v6 = fields.rtpIpv6 || (fields.mediaAddress ?? line.flow?.remote.host ?? "").includes(":");
-    const own = fields.rtpPortStart > 0 && fields.rtpPortEnd > fields.rtpPortStart;
+    const limited = fields.rtpPortStart > 0 && fields.rtpPortEnd > fields.rtpPortStart;
     try {
       const stream = await plane.open({
         host: boundHost(line, fields, this.around.transports(), v6),
-        ports: own ? [fields.rtpPortStart, fields.rtpPortEnd] : [options.rtpStart, options.rtpEnd],
-        dscp: fields.tosAudio,
+        ports: limited ? [fields.rtpPortStart, fields.rtpPortEnd] : [options.rtpStart, options.rtpEnd],
+        dscp: line.type === "audio" ? fields.tosAudio : fields.tosVideo,
         ...(line.near ? { near: line.near } : {}),
       });
       const host = advertisedHost(line, fields, this.around.transports(), world.network, v6);
-      const audio = new AudioLine(stream, host, world.random.token(8), new Sdes(world.random));
-      this.#lines.set(line, audio);
-      this.#byStream.set(stream, audio);
+      const own = new RtpLine(stream, host, world.random.token(8), new Sdes(world.random));
+      this.#lines.set(line, own);
+      this.#byStream.set(stream, own);
       line.stream = stream;
-      audio.stopListening = stream.on((event) => this.#heard(line, audio, fields, event));
-      return audio;
+      own.stopListening = stream.on((event) => this.#heard(line, own, fields, event));
+      return own;
     } catch (error) {
       mine.delete(line);
       if (!(error instanceof NoPort)) throw error;
@@ -275,12 +298,12 @@ export class AudioLines implements SdpHandler {
     }
   }
 
-  #heard(line: MediaLine, audio: AudioLine, fields: EndpointFields, event: MediaEvent): void {
+  #heard(line: MediaLine, own: RtpLine, fields: EndpointFields, event: MediaEvent): void {
     const { events, log, metrics } = this.around;
     const call = line.channel.id;
     switch (event.kind) {
       case "digit":
-        if (fields.dtmfMode === "none" || fields.dtmfMode === "info") return;
+        if (["none", "info"].includes(line.channel.wishes.dtmfMode ?? fields.dtmfMode)) return;
         line.report({ kind: "digit", digit: event.digit, durationMs: event.durationMs });
         return;
       case "timeout":
@@ -292,7 +315,7 @@ export class AudioLines implements SdpHandler {
         events.emit("media.source", { call, address: `${event.address.host}:${event.address.port}` });
         return;
       case "closed":
-        audio.gone = true;
+        own.gone = true;
         log.error("the media plane closed a stream", { call, why: event.why });
         line.channel.hangup(38);
         return;
@@ -318,15 +341,42 @@ function askedPtime(fields: EndpointFields, remote: MediaDescription): number | 
 }
 
 /** The fields of an endpoint stay the same object until a reload. */
-const preferences = new WeakMap<EndpointFields, readonly Preference[]>();
+const preferences = new WeakMap<EndpointFields, Readonly<Record<string, readonly Preference[]>>>();
+const none: ReadonlyMap<number, number> = new Map();
 
-function allowed(fields: EndpointFields): readonly Preference[] {
-  const known = preferences.get(fields);
-  if (known) return known;
-  const list = readAllow(fields.allow, fields.disallow);
-  const read = typeof list === "string" ? [] : list;
-  preferences.set(fields, read);
-  return read;
+/** What the endpoint may have of a kind of media. */
+function allowed(fields: EndpointFields, type: string): readonly Preference[] {
+  let lists = preferences.get(fields);
+  if (!lists) {
+    const read = readAllow(fields.allow, fields.disallow);
+    const of = (media: string) => typeof read === "string" ? [] : read.filter(({ codec }) => codec.media === media);
+    preferences.set(fields, lists = { audio: of("audio"), video: of("video") });
+  }
+  return lists[type] ?? [];
+}
+
+/** `allow` with a list after it, as PJSIP_MEDIA_OFFER gives it. */
+function wishedCodecs(
+  { allow, disallow }: EndpointFields,
+  type: string,
+  wished: readonly string[],
+): readonly Preference[] {
+  const list = readAllow(
+    [...allow, ...disallow.filter((name) => name !== "all").map((name) => `!${name}`), ...wished],
+    [],
+  );
+  return typeof list === "string" ? [] : list.filter(({ codec }) => codec.media === type);
+}
+
+/** Pictures are only passed on: a caller without them, or with others, gets none; called for nobody we offer ours. */
+function offerable(
+  line: MediaLine,
+  ours: readonly Preference[],
+  callers: readonly negotiate.Format[],
+  again: boolean,
+): readonly Preference[] {
+  if (line.type === "audio" || line.nearCodecs === undefined || again) return ours;
+  return ours.filter(({ codec }) => callers.some((format) => format.codec === codec));
 }
 
 const encrypts = (fields: EndpointFields): boolean => fields.mediaEncryption === "sdes";
@@ -351,14 +401,16 @@ function digitsBy({ dtmfMode }: EndpointFields, events: boolean): DigitTransport
 const takesEvents = ({ dtmfMode }: EndpointFields): boolean =>
   dtmfMode === "rfc4733" || dtmfMode === "auto" || dtmfMode === "auto_info";
 
-/** One telephone-event number per clock rate in use. */
+/** One telephone-event number per clock rate in use; those that were agreed on before stay. */
 function eventsFor(
   formats: readonly negotiate.Format[],
   fields: EndpointFields,
   taken: Set<number>,
+  before: ReadonlyMap<number, number> = none,
 ): ReadonlyMap<number, number> {
+  if (!takesEvents(fields)) return none;
+  if (before.size > 0) return before;
   const events = new Map<number, number>();
-  if (!takesEvents(fields)) return events;
   for (const { codec } of formats) {
     if (events.has(codec.clockRate)) continue;
     let number = 101;

@@ -2,9 +2,11 @@ import * as v from "valibot";
 import type { Endpoint } from "../../kernel/endpoint.ts";
 import { defineModule, type FieldsOf } from "../../kernel/module.ts";
 import { integer, milliseconds } from "../../kernel/schema.ts";
-import { media, stack } from "../../kernel/services.ts";
+import { type Channel, media, stack } from "../../kernel/services.ts";
+import type { SipRequest, SipResponse } from "../../sip/message/message.ts";
+import { reply } from "../../sip/message/reply.ts";
 import { endpointFields } from "./fields.ts";
-import { AudioLines } from "./lines.ts";
+import { RtpLines } from "./lines.ts";
 
 export type EndpointFields = FieldsOf<{ endpoint: typeof endpointFields }, "endpoint">;
 
@@ -21,10 +23,22 @@ const options = v.object({
 });
 export type Options = v.InferOutput<typeof options>;
 
-/** Audio lines: codecs, ports, direction, DTMF, RTCP. Other media are declined. */
+const MOST_CONTROL = 4096; // octets
+
+/** An INFO of media control asks for a whole picture (RFC 5168), whatever stands in it: nothing else was ever defined. */
+function pictureControl(info: SipRequest, channel: Channel | undefined): SipResponse | undefined {
+  const type = info.headers.text("Content-Type")?.split(";")[0]?.trim().toLowerCase();
+  if (type !== "application/media_control+xml") return undefined;
+  if (!channel || channel.state === "ended") return reply(info, 481, "Call/Transaction Does Not Exist");
+  if (info.body.length > MOST_CONTROL) return reply(info, 413, "Request Entity Too Large");
+  channel.picture();
+  return reply(info, 200, "OK");
+}
+
+/** Audio and video lines: codecs, ports, direction, digits, RTCP, SRTP. Video is passed on between two legs. */
 export default defineModule({
   name: "sdp_rtp",
-  summary: "Negotiates audio and opens its RTP",
+  summary: "Negotiates audio and video and opens their RTP",
   replaces: "res_pjsip_sdp_rtp",
   requires: ["core", "session"],
   options,
@@ -45,7 +59,7 @@ export default defineModule({
     return faults;
   },
   setup(ctx) {
-    const lines = new AudioLines({
+    const lines = new RtpLines({
       options: ctx.options,
       plane: ctx.use(media),
       transports: () => ctx.use(stack).transports.transports,
@@ -56,6 +70,7 @@ export default defineModule({
       world: ctx.world,
     });
     ctx.sessions.sdpHandler(lines);
+    ctx.sessions.supplement({ method: "INFO", incoming: pictureControl });
     ctx.metrics.gauge("streams", () => lines.open);
   },
 });

@@ -1,7 +1,7 @@
-// Offer and answer of one audio line (RFC 3264), as pure functions over descriptions.
+// Offer and answer of one audio or video line (RFC 3264), as pure functions over descriptions.
 import type { MediaDescription, SessionDescription } from "../../sdp/description.ts";
 import type { SocketAddress } from "../../world/world.ts";
-import { audioCodecs, type Codec, type Preference } from "./codecs.ts";
+import { type Codec, codecs as known, type Preference } from "./codecs.ts";
 
 /** A format of an m-line with its number there. */
 export interface Format {
@@ -27,8 +27,8 @@ const read = new WeakMap<MediaDescription, Formats>();
 
 /** Reads the formats; numbers out of range, unknown names and what comes after the 72nd are passed over. */
 export function readFormats(media: MediaDescription): Formats {
-  const known = read.get(media);
-  if (known) return known;
+  const before = read.get(media);
+  if (before) return before;
   const formats = formatsOf(media);
   read.set(media, formats);
   return formats;
@@ -49,18 +49,17 @@ function formatsOf(media: MediaDescription): Formats {
     }
     const codec = map ? byMap(map.codec, map.rate ?? 8000, Number(map.encoding ?? 1)) : byNumber(payloadType);
     if (!codec || codecs.some((f) => f.codec === codec)) continue;
-    const fmtp = codec.fmtp === undefined ? undefined : media.fmtp?.find((m) => m.payload === payloadType)?.config;
+    const passed = codec.fmtp !== undefined || codec.media === "video";
+    const fmtp = passed ? media.fmtp?.find((m) => m.payload === payloadType)?.config : undefined;
     codecs.push({ codec, payloadType, ...(fmtp === undefined ? {} : { fmtp: String(fmtp) }) });
   }
   return { codecs, events };
 }
 
 const byMap = (name: string, rate: number, channels: number): Codec | undefined =>
-  audioCodecs.find((c) =>
-    c.name.toLowerCase() === name.toLowerCase() && c.clockRate === rate && c.channels === channels
-  );
+  known.find((c) => c.name.toLowerCase() === name.toLowerCase() && c.clockRate === rate && c.channels === channels);
 const byNumber = (payloadType: number): Codec | undefined =>
-  payloadType < 96 ? audioCodecs.find((c) => c.payloadType === payloadType) : undefined;
+  payloadType < 96 ? known.find((c) => c.payloadType === payloadType) : undefined;
 
 /** The common formats in the order the answer gives them, with the peer's numbers. Empty: nothing in common. */
 export function common(
@@ -105,12 +104,18 @@ export function offerOrder(
 }
 
 /** Gives each codec its number; a number that is taken already makes way for a free dynamic one. */
-export function number(preferences: readonly Preference[], taken: Set<number>): readonly Format[] {
+export function number(
+  preferences: readonly Preference[],
+  taken: Set<number>,
+  callers: readonly Format[] = [],
+): readonly Format[] {
   return preferences.map(({ codec }) => {
     let payloadType = codec.payloadType;
     for (let next = 96; taken.has(payloadType) && next < 128; next++) payloadType = next;
     taken.add(payloadType);
-    return { codec, payloadType };
+    // What is only passed on is what the caller's phone makes of it.
+    const fmtp = codec.media === "video" ? callers.find((format) => format.codec === codec)?.fmtp : undefined;
+    return { codec, payloadType, ...(fmtp === undefined ? {} : { fmtp }) };
   });
 }
 
@@ -205,8 +210,14 @@ export function commonEvents(offered: Formats["events"], formats: readonly Forma
 const maxPtime = (formats: readonly Format[]): number =>
   Math.min(150, ...formats.map(({ codec }) => codec.maxPtimeMs ?? 150));
 
+const pictureFeedback = [
+  { payload: "*", type: "nack", subtype: "pli" },
+  { payload: "*", type: "ccm", subtype: "fir" },
+];
+
 /** The m-line of a set of formats. */
 export function describe(line: {
+  readonly type: "audio" | "video";
   readonly port: number;
   readonly host: string;
   readonly protocol: string;
@@ -219,10 +230,12 @@ export function describe(line: {
   readonly direction: Direction;
   readonly rtcpMux: boolean;
   readonly mid: string | undefined;
+  /** Asks for whole pictures by RTCP may come (RFC 4585, RFC 5104). */
+  readonly pictures: boolean;
 }): MediaDescription {
   const events = [...line.events];
   return {
-    type: "audio",
+    type: line.type,
     port: line.port,
     protocol: line.protocol,
     payloads: [...line.formats.map((f) => f.payloadType), ...events.map(([, number]) => number)].join(" "),
@@ -244,6 +257,7 @@ export function describe(line: {
     ],
     direction: line.direction,
     ...(line.ptimeMs === undefined ? {} : { ptime: line.ptimeMs, maxptime: maxPtime(line.formats) }),
+    ...(line.pictures ? { rtcpFb: pictureFeedback } : {}),
     ...(line.crypto.length > 0 ? { crypto: [...line.crypto] } : {}),
     ...(line.mediasec ? { invalid: [{ value: "3ge2ae:requested" }] } : {}),
     ...(line.rtcpMux ? { rtcpMux: "rtcp-mux" } : {}),

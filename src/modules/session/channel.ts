@@ -10,7 +10,9 @@ import type {
   DigitTransport,
   Indication,
   MediaLine,
+  MediaWishes,
   Party,
+  Renegotiation,
 } from "../../kernel/services.ts";
 import type { Exchange, InviteSession, SessionEnd, SessionUser } from "../../sip/dialog/session.ts";
 import type { HeaderLines } from "../../sip/dialog/server_invite.ts";
@@ -31,6 +33,12 @@ const FAILURE = 38;
 const FLASH_MS = 300;
 const NO_MEDIA = 44;
 const RECOVERY = 102;
+
+/** RFC 5168 §6. */
+const PICTURE = new TextEncoder().encode(
+  '<?xml version="1.0" encoding="utf-8" ?>\r\n<media_control><vc_primitive><to_encoder><picture_fast_update/></to_encoder>' +
+    "</vc_primitive></media_control>\r\n",
+);
 
 const tone = (onMs: number, offMs: number): readonly ToneStep[] => [
   { frequencies: [425], levelDbm0: -13, ms: onMs },
@@ -65,6 +73,7 @@ export class SessionChannel implements Channel {
   readonly variables = new Map<string, string>();
   readonly createdAt: number;
   readonly media: MediaSession;
+  readonly wishes: MediaWishes = { codecs: new Map() };
   state: Channel["state"] = "down";
   answeredAt: number | undefined;
   flow: Flow | undefined;
@@ -126,6 +135,9 @@ export class SessionChannel implements Channel {
 
   get audio(): MediaStream | undefined {
     return this.media.audio?.stream;
+  }
+  get lines(): readonly MediaLine[] {
+    return this.media.running;
   }
   get encryption(): string | undefined {
     return this.media.audio?.encryption;
@@ -200,6 +212,21 @@ export class SessionChannel implements Channel {
     if (!this.#session) this.#end({ by: "local", status: final, message: undefined, why: "" });
   }
 
+  async renegotiate({ method = "INVITE", lines }: Renegotiation = {}): Promise<void> {
+    const session = this.#session;
+    const up = this.state === "up";
+    if (lines) this.media.want(lines.type, lines.count);
+    const offered = descriptionOf(this.#invite);
+    if (up && session) {
+      return await new Promise((done) => session.change({ method, offer: this.#reoffer, done: () => done() }));
+    }
+    if (this.direction === "outgoing" || this.#early || !offered) return;
+    await this.#next(async () => {
+      const answer = await this.media.answer(offered);
+      if (!("status" in answer)) this.#local = answer;
+    });
+  }
+
   async sendDigits(
     digits: string,
     options: { readonly durationMs?: number; readonly gapMs?: number; readonly over?: boolean } = {},
@@ -223,6 +250,10 @@ export class SessionChannel implements Channel {
 
   #wait(ms: number): Promise<void> {
     return new Promise((resolve) => void this.engine.world.after(ms, resolve));
+  }
+
+  picture(): void {
+    if (this.state !== "ended") this.#tell({ kind: "picture" });
   }
 
   digit(digit: string, durationMs: number): void {
@@ -315,6 +346,10 @@ export class SessionChannel implements Channel {
         if (!this.fields.mohPassthrough || !up) return;
         this.media.hold(indication === "hold");
         return session.change({ method: "INVITE", offer: this.#reoffer });
+      case "picture":
+        if (!up || !this.lines.some((line) => line.type === "video")) return;
+        void this.request("INFO", [], { type: "application/media_control+xml", bytes: PICTURE });
+        return;
     }
     indication satisfies never;
   }

@@ -21,6 +21,8 @@ class Line implements MediaLine {
   remote: SocketAddress | undefined;
   remotelyHeld = false;
   state: unknown;
+  /** No longer wanted: our next offer ends it. */
+  given = false;
   /** What stands in our last description, and what the peer said to it. */
   local: MediaDescription | undefined;
   peer: MediaDescription | undefined;
@@ -45,10 +47,10 @@ class Line implements MediaLine {
     return this.media.channel.secure;
   }
   get near(): MediaStream | undefined {
-    return this.media.caused?.audio;
+    return this.media.caused?.media.running.find((line) => line.type === this.type)?.stream;
   }
-  get nearCodecs(): readonly string[] {
-    return this.media.caused?.media.remoteCodecs(this.type) ?? [];
+  get nearCodecs(): readonly string[] | undefined {
+    return this.media.caused?.media.remoteCodecs(this.type);
   }
   report(event: LineReport): void {
     this.media.channel.reported(this, event);
@@ -82,6 +84,10 @@ export class MediaSession {
     /** The leg this one is dialled for, while this one lives. */
     public caused: SessionChannel | undefined,
   ) {}
+
+  get running(): readonly MediaLine[] {
+    return this.#lines.filter((line) => line.stream);
+  }
 
   get audio(): MediaLine | undefined {
     return this.#lines.find((line) => line.type === "audio" && line.stream);
@@ -117,12 +123,23 @@ export class MediaSession {
       }
     } else {
       for (const line of this.#lines) {
-        const again = line.local?.port ? await line.handler?.offer(line, afresh ? undefined : line.local) : undefined;
+        const goesOn = !line.given && (line.local?.port || !line.local);
+        const again = goesOn ? await line.handler?.offer(line, afresh ? undefined : line.local) : undefined;
         if (!again && line.local?.port) await line.handler?.stop(line);
         line.local = again ?? declined(line.local ?? line.peer, line.type);
       }
     }
     return this.#lines.some((line) => line.local?.port) ? this.#write() : undefined;
+  }
+
+  /** Lines of a type for our next offer: the first `count` go on, what is missing is added. */
+  want(type: string, count: number): void {
+    const running = this.#lines.filter((line) => line.type === type && line.stream);
+    for (const line of running.slice(count)) line.given = true;
+    const handler = this.handlers().find((candidate) => candidate.mediaTypes.includes(type));
+    for (let at = running.length; at < count && this.#lines.length < MOST_LINES; at++) {
+      this.#lines.push(new Line(this, this.#lines.length, type, handler));
+    }
   }
 
   /** Our answer to the peer's offer, activated at once; or why the whole offer is refused. */
@@ -167,6 +184,7 @@ export class MediaSession {
       this.#lines[index] = line;
     }
     if (theirs.port === 0 || !line.handler) return declined(theirs, theirs.type);
+    line.given = false;
     this.#noteHold(line, theirs, description);
     const answer = await line.handler.answer(line, theirs, description);
     return answer === "decline" ? declined(theirs, theirs.type) : answer;

@@ -97,7 +97,10 @@ function skipValue(text: string, start: number): number {
   return at;
 }
 
-/** `;name=value;name` from `start` to the end; undefined when it is not that, or a name comes twice. One last `;` is forgiven. */
+/**
+ * `;name=value;name` from `start` to the end; undefined when it is not that, or a name comes twice.
+ * Forgiven are one last `;` and a second `tag`, which test tools and some gateways add: the first one counts.
+ */
 export function parseParams(text: string, start: number): ReadonlyMap<string, string> | undefined {
   if (start >= text.length) return noParams;
   const params = new Map<string, string>();
@@ -119,8 +122,8 @@ export function parseParams(text: string, start: number): ReadonlyMap<string, st
       if (at < 0) return undefined;
       value = quoted ? unquote(text.slice(valueAt, at)) : text.slice(valueAt, at);
     }
-    if (params.has(name)) return undefined;
-    params.set(name, value);
+    if (!params.has(name)) params.set(name, value);
+    else if (name !== "tag") return undefined;
   }
   return params;
 }

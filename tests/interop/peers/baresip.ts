@@ -24,6 +24,7 @@ export interface BaresipOptions {
   readonly answer?: "auto" | "manual";
   readonly account?: string; // more account parameters
   readonly modules?: readonly string[];
+  readonly settings?: string; // more lines of its configuration
 }
 
 export class Baresip {
@@ -64,6 +65,7 @@ audio_buffer 20-160
 rtp_ports ${options.rtpPorts[0]}-${options.rtpPorts[1]}
 rtp_stats yes
 jitter_buffer_delay 1-5
+${options.settings ?? ""}
 module_path ${MODULES}
 ${codecs.map((c) => `module ${c}.so`).join("\n")}
 module aufile.so

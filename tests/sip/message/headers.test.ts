@@ -61,6 +61,11 @@ test("header values that are read are written the same", () => {
   expect(auth && writeAuthValue(auth)).toBe(credentials);
 });
 
+test("a second tag is passed over, any other parameter that comes twice makes the value unreadable", () => {
+  expect(header("Route: <sip:a@192.0.2.7>;tag=1;tag=2").get("Route")?.params.get("tag")).toBe("1");
+  expect(status([...BASIC, "Route: <sip:a@192.0.2.7>;x=1;x=1"])).toBe(400);
+});
+
 test("credentials with a parameter twice are unreadable", () => {
   const headers = header('Authorization: Digest username="a", username="b"');
   expect(headers.get("Authorization")).toBeUndefined();
