@@ -5,6 +5,7 @@
 #include <string.h>
 #include <time.h>
 #include <spandsp.h>
+#include <srtp2/srtp.h>
 
 #define FRAMES 400
 #define ROUNDS 15
@@ -56,6 +57,42 @@ static void up(const int16_t *in, int16_t *out) {
     }
 }
 
+static srtp_t session(int out, int gcm) {
+  static unsigned char key[64] = {7};
+  srtp_policy_t policy;
+  memset(&policy, 0, sizeof policy);
+  if (gcm) srtp_crypto_policy_set_aes_gcm_128_16_auth(&policy.rtp);
+  else srtp_crypto_policy_set_aes_cm_128_hmac_sha1_80(&policy.rtp);
+  policy.rtcp = policy.rtp;
+  policy.ssrc.type = out ? ssrc_any_outbound : ssrc_any_inbound;
+  policy.key = key;
+  policy.window_size = 128;
+  srtp_t made;
+  if (srtp_create(&made, &policy)) return NULL;
+  return made;
+}
+
+static uint8_t packet[256], protected[ROUNDS * FRAMES][192];
+static int sequence, octets_there;
+
+static void protect(srtp_t s, int keep) {
+  sequence++;
+  packet[0] = 0x80;
+  packet[2] = sequence >> 8;
+  packet[3] = sequence;
+  packet[11] = 1;
+  memcpy(packet + 12, octets, 160);
+  int length = 172;
+  srtp_protect(s, packet, &length);
+  if (keep) memcpy(protected[sequence - 1], packet, octets_there = length);
+  sink += packet[20];
+}
+
+static void unprotect(srtp_t s) {
+  int length = octets_there;
+  if (srtp_unprotect(s, protected[sequence++], &length)) sink += 1;
+}
+
 int main(void) {
   if (fread(speech, 2, FRAMES * 320, stdin) < FRAMES * 320) return 1;
   for (int i = 0; i < 64; i++) taps[i] = 1.0f / (i + 1);
@@ -75,6 +112,14 @@ int main(void) {
   MEASURE("mix-50-16k", 200, mix(50, 320));
   MEASURE("mix-200-16k", 200, mix(200, 320));
   MEASURE("resample-8-16", FRAMES, up(speech + f * 160, linear));
+  srtp_init();
+  for (int gcm = 0; gcm < 2; gcm++) {
+    srtp_t out = session(1, gcm), in = session(0, gcm);
+    sequence = 0;
+    MEASURE(gcm ? "srtp-gcm-protect" : "srtp-cm-protect", FRAMES, protect(out, 1));
+    sequence = 0;
+    MEASURE(gcm ? "srtp-gcm-open" : "srtp-cm-open", FRAMES, unprotect(in));
+  }
   for (int i = 0; i < FRAMES * 320; i += 97) sink += linear[i] + octets[i / 2];
   return 0;
 }
