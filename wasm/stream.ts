@@ -175,10 +175,11 @@ export const RECORD_STARTED: usize = 772; // u8
 export const PLAYOUT_STARTED: usize = 776; // u8
 export const PLAYOUT_READ: usize = 780; // u32 timestamp of the next sample out
 export const PLAYOUT_END: usize = 784; // u32 timestamp after the last sample in
-export const PLAYOUT_LOWEST: usize = 788; // u32 least backlog of this period
-export const PLAYOUT_PERIOD: usize = 792; // u32 ticks left of this period
+export const PLAYOUT_MOVED: usize = 788; // i32 samples the reader was put back, in all
+export const PLAYOUT_TICKS: usize = 792; // u32 since the last step of the delay
 export const PLAYOUT_STARVED: usize = 796; // u32 frames
 export const PLAYOUT_DROPPED: usize = 800; // u32 frames
+export const PLAYOUT_PACKETS: usize = 804; // u32 since it began
 
 export const DIGITS_TOLD: usize = 808; // i64, the time that the digits told so far take up
 

@@ -68,7 +68,7 @@ test("each of five members hears the four others at their level, and not itself"
   const members = HERTZ.map((_, i) => core.open({ port: 4000 + 2 * i }));
   for (const slot of members) core.core.conferenceJoin(slot, 7, 0);
   expect(core.core.conferenceSize(7)).toBe(5);
-  const heard = talk(core, members, HERTZ, 110);
+  const heard = talk(core, members, HERTZ, 140);
   members.forEach((slot, i) => {
     const samples = heard.get(slot)!.slice(-8000);
     HERTZ.forEach((hertz, j) => {

@@ -1,0 +1,134 @@
+import { expect, test } from "bun:test";
+import { seededRandom } from "../virtual_world.ts";
+import { readRtp, rig, rtp } from "./rig.ts";
+
+interface Line {
+  readonly frames: number;
+  /** Milliseconds on the way; undefined: lost. */
+  readonly delay: (frame: number) => number | undefined;
+  /** Milliseconds between two packets of the sender. */
+  readonly every?: number;
+  readonly twice?: (frame: number) => boolean;
+  readonly sequence?: number;
+  readonly timestamp?: number;
+}
+
+const CODES = 100; // frames that can be told apart by their octets
+
+/**
+ * What a listener hears of a talker in a conference, tick by tick: the frame, or undefined where nothing was received. A frame
+ * is all one octet, so what conceals it sounds like the one before, or, after more than one is lost, like one a little further back.
+ */
+async function listen({ frames, delay, every = 20, twice, sequence = 0, timestamp = 0 }: Line) {
+  const core = await rig();
+  const [talker, listener] = [core.open({ port: 4000 }), core.open({ port: 4002 })];
+  for (const slot of [talker, listener]) core.core.conferenceJoin(slot, 1, 0);
+  const due = Array.from({ length: frames }, (_, frame) => ({ frame, at: delay(frame) })).flatMap(({ frame, at }) =>
+    at === undefined ? [] : Array(twice?.(frame) ? 2 : 1).fill({ frame, at: at + every * frame })
+  ).sort((a, b) => a.at - b.at);
+  const heard: { tick: number; frame: number; at: number }[] = [];
+  let [latest, back] = [-1, 0];
+  for (let tick = 0, next = 0; tick < frames * every / 20 + 40; tick++) {
+    for (; next < due.length && due[next].at <= 20 * tick; next++) {
+      const { frame } = due[next];
+      core.datagram(
+        talker,
+        rtp({
+          sequence: sequence + frame,
+          timestamp: timestamp + 160 * frame,
+          payload: new Uint8Array(160).fill(0x80 + frame % CODES),
+        }),
+      );
+    }
+    for (const { slot, rtcp, bytes } of core.tick()) {
+      if (slot !== listener || rtcp) continue;
+      const octets = readRtp(bytes).payload;
+      const code = octets[159]! - 0x80;
+      // One frame led over into another, or silence; the way back from what was concealed takes 10 ms.
+      if (octets[90] !== octets[159] || code >= CODES) continue;
+      const frame = latest + ((code - latest % CODES) % CODES + CODES) % CODES;
+      // The same again is what conceals the next; one far ahead is one from before.
+      if (frame - latest > CODES - 10) {
+        back++;
+        continue;
+      }
+      if (frame > latest) heard.push({ tick, frame, at: 20 * tick - every * frame });
+      latest = Math.max(latest, frame);
+    }
+  }
+  return { heard, back };
+}
+
+const percentile = (values: readonly number[], p: number) =>
+  values.toSorted((a, b) => a - b)[Math.floor(values.length * p)] ?? 0;
+
+for (const loss of [0, 3, 10]) {
+  test(`0 to 40 ms of jitter and ${loss} % loss: little more is lost, the delay is bounded`, async () => {
+    for (const seed of [1, 2, 3]) {
+      const random = seededRandom(seed);
+      const frames = 3000;
+      let lost = 0;
+      const delays: number[] = [];
+      const delay = () => {
+        if (random.below(1000) < loss * 10) {
+          lost++;
+          return undefined;
+        }
+        delays.push(random.below(40_000) / 1000);
+        return delays.at(-1)!;
+      };
+      const { heard } = await listen({ frames, delay });
+      const missing = frames - heard.length;
+      expect([seed, missing - lost <= frames * 0.005]).toEqual([seed, true]);
+      const settled = heard.slice(200).map(({ at }) => at);
+      expect(settled.reduce((sum, at) => sum + at, 0) / settled.length).toBeLessThan(percentile(delays, 0.95) + 40);
+    }
+  });
+}
+
+test("a spike of 200 ms: nothing that came in order is lost, and within 2 s the delay is as before", async () => {
+  const { heard } = await listen({
+    frames: 400,
+    delay: (frame) => frame >= 150 && frame < 160 ? 200 - 20 * (frame - 150) : 1,
+  });
+  const at = (frame: number) => heard.find((one) => one.frame >= frame)!.at;
+  const before = at(140);
+  expect(at(151)).toBeGreaterThan(before + 100);
+  expect(at(150 + 100)).toBeLessThanOrEqual(before + 20);
+  expect(400 - heard.length).toBeLessThan(25); // led over on the way back
+});
+
+for (const ppm of [1000, -1000]) {
+  test(`a sender whose clock is ${ppm} ppm off for five minutes: one slip in 20 s at most`, async () => {
+    const frames = 15_000;
+    const { heard } = await listen({ frames, every: 20 * (1 + ppm / 1e6), delay: () => 3 });
+    let slips = 0;
+    for (let n = 101; n < heard.length; n++) {
+      const [one, other] = [heard[n - 1]!, heard[n]!];
+      if (other.tick - one.tick !== other.frame - one.frame) slips++;
+    }
+    expect(slips).toBeGreaterThan(5);
+    expect(slips).toBeLessThanOrEqual(16);
+    expect(Math.max(...heard.slice(100).map(({ at }) => at))).toBeLessThan(70);
+  });
+}
+
+test("out of order and twice: each is heard once, in its place; numbers turn over", async () => {
+  const random = seededRandom(5);
+  const { heard, back } = await listen({
+    frames: 1000,
+    delay: () => random.below(20) === 0 ? 45 : 1,
+    twice: () => random.below(20) === 0,
+    sequence: 65_300,
+    timestamp: 2 ** 32 - 160 * 500,
+  });
+  expect(heard.length).toBeGreaterThan(960);
+  expect(back).toBe(0);
+});
+
+test("a second of nothing: it goes on where the sender is", async () => {
+  const { heard } = await listen({ frames: 300, delay: (frame) => frame >= 100 && frame < 150 ? undefined : 1 });
+  expect(heard.length).toBeGreaterThan(245);
+  expect(heard.at(-1)!.frame).toBe(299);
+  expect(heard.at(-1)!.at).toBeLessThan(60);
+});
