@@ -352,3 +352,15 @@ test("a NOTIFY within a call has its Call-ID, tags and the next CSeq; 481 to it 
   await server.universe.advance(1000);
   expect(bob.count("BYE")).toBe(0);
 });
+
+test("a call that reaches nobody is told in one line, with where it went and why", async () => {
+  const server = await CallServer.start({ dialplan: { bob: "dial(bob)" } });
+  const alice = await server.phone("alice");
+  await alice.invite("bob");
+  await server.universe.advance(40_000);
+  const told = server.log.filter(({ text }) => text === "a call did not reach its peer");
+  expect(told.map(({ fields }) => [fields.endpoint, fields.to, fields.why])).toEqual([
+    ["bob", "sip:bob@192.0.2.11:5060", expect.stringMatching(/^(timeout|transport)$/)],
+  ]);
+  await server.expectIdle();
+});

@@ -396,7 +396,17 @@ export class SessionEngine {
             channel.flow ??= flow;
             handlers.response(response, flow);
           },
-          failed: handlers.failed,
+          failed: (why, detail) => {
+            const to = writeUri(bare(request.uri));
+            this.ctx.log.notice("a call did not reach its peer", {
+              call: channel.id,
+              endpoint: endpoint.id,
+              to,
+              why,
+              detail,
+            });
+            handlers.failed(why, detail);
+          },
         }, over);
         return {
           get request() {
