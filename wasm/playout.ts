@@ -4,9 +4,11 @@
 //
 //   READ: timestamp of the next sample out · END: after the last sample in · spare time of a packet: its timestamp - READ
 import { concealFrame, concealHeard, concealReset } from "./conceal";
+import { noiseFrame } from "./noise";
 import {
   count,
   LATE,
+  NOISE,
   PLAYOUT_DROPPED,
   PLAYOUT_END,
   PLAYOUT_MOVED,
@@ -166,14 +168,16 @@ function patch(slot: i32, at: u32, frame: usize): void {
 
 /** Copies the next 160 samples to `frame`. False when there is nothing to hear. */
 export function playoutRead(s: usize, slot: i32, frame: usize): bool {
-  if (load<u8>(s, PLAYOUT_STARTED) == 0) return false;
+  const noise = <i32> load<u8>(s, NOISE) - 1;
+  if (load<u8>(s, PLAYOUT_STARTED) == 0) return noise >= 0 && noiseFrame(noise, frame);
   const read = load<u32>(s, PLAYOUT_READ);
   if (<i32> (load<u32>(s, PLAYOUT_END) - read) <= 0) {
     const starved = load<u32>(s, PLAYOUT_STARVED) + 1;
     store<u32>(s, starved, PLAYOUT_STARVED);
     if (starved > QUIET_FRAMES) store<u8>(s, 0, PLAYOUT_STARTED);
     store<u32>(s, read + FRAME, PLAYOUT_READ);
-    return concealFrame(slot, frame);
+    // A pause in speech is no loss.
+    return noise >= 0 ? noiseFrame(noise, frame) : concealFrame(slot, frame);
   }
   store<u32>(s, 0, PLAYOUT_STARVED);
   const ticks = load<u32>(s, PLAYOUT_TICKS) + 1;

@@ -28,6 +28,7 @@ import {
   MALFORMED,
   MODE,
   MODE_CONFERENCE,
+  NOISE,
   OCTETS_RECEIVED,
   openRecord,
   PACKETS_RECEIVED,
@@ -157,7 +158,10 @@ function follow(s: usize, entry: usize): void {
 
 /** Decodes for those who need samples. */
 function samples(s: usize, kind: i32): void {
-  if (kind == COMFORT_NOISE) return;
+  if (kind == COMFORT_NOISE) {
+    if (rtpOctets > 0) store<u8>(s, (load<u8>(rtpPayload) & 127) + 1, NOISE);
+    return;
+  }
   if (!codecIsDecoded(kind)) {
     count(s, UNDELIVERED);
     return;
@@ -166,6 +170,7 @@ function samples(s: usize, kind: i32): void {
   const length = coderDecode(slot, kind, rtpPayload, rtpOctets);
   if (length == 0) return;
   const decoded = coderSamples();
+  store<u8>(s, 0, NOISE);
   if (load<u8>(s, RECORDING) != 0) recorderAppend(s, slot, decoded, length, rtpTimestamp);
   if (load<u32>(s, FLAGS) & DETECT_DTMF) {
     const digit = dtmfFeed(slot, decoded, length);

@@ -29,6 +29,7 @@ export const WANT_RELAY: u32 = 2; // bridge or echo
 // identity and binding
 export const IN_USE: usize = 0; // u8
 export const RECORDING: usize = 1; // u8
+export const NOISE: usize = 2; // u8: 1 + level of the comfort noise heard last, 0: speech was heard since
 export const WANTS: usize = 4; // u32
 export const FLAGS: usize = 8; // u32
 export const STRICT: usize = 12; // u32: 0 no, 1 yes, 2 seqno

@@ -82,6 +82,26 @@ for (const offered of [true, false]) {
   }
 }
 
+test("comfort noise is taken where it is offered (RFC 3389), and not asked for", async () => {
+  for (const [formats, more, number] of [["0 13", [], 13], ["0 98", ["a=rtpmap:98 CN/8000"], 98]] as const) {
+    const server = await start();
+    const alice = await server.phone("alice");
+    const answer = await answered(alice, line(alice, formats, ...more));
+    expect(answer).toContain(`a=rtpmap:${number} CN/8000\r\n`);
+    const { config } = server.media.at(audioPort(`\r\n\r\n${answer}`));
+    expect(config?.codec.name).toBe("PCMU");
+    expect(config?.accepted.map(({ name, payloadType }) => `${name} ${payloadType}`)).toEqual([
+      "PCMU 0",
+      `CN ${number}`,
+    ]);
+    await alice.bye();
+  }
+  const server = await start();
+  const [alice, bob] = [await server.phone("alice"), await server.phone("bob")];
+  await alice.invite("bob", line(alice, "0 13"));
+  expect(bodyOf(bob.ringing)).not.toContain("CN/8000");
+});
+
 test("a=rtcp says where reports go (RFC 3605)", async () => {
   const server = await start();
   const alice = await server.phone("alice");

@@ -159,6 +159,7 @@ test("a line is written so that sdp-transform reads it back", () => {
   const line = negotiate.describe({
     type: "audio",
     pictures: false,
+    noise: undefined,
     port: 10000,
     host: "192.0.2.4",
     protocol: "RTP/AVP",

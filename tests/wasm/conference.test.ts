@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { seededRandom } from "../virtual_world.ts";
-import { readRtp, type Rig, rig, rtp } from "./rig.ts";
+import { PCMU, readRtp, type Rig, rig, rtp } from "./rig.ts";
 
 const TALKING = 4;
 
@@ -140,6 +140,39 @@ test("packets up to 40 ms late or out of order lose no sample", async () => {
   }
   const steady = heard.slice(20 * 160, 180 * 160);
   expect(amplitude(steady, 400)).toBeGreaterThan(3990);
+});
+
+test("comfort noise of a member that pauses is heard at its level until it speaks again (RFC 3389)", async () => {
+  const core = await rig();
+  const members = [
+    core.open({ port: 4000, accepted: [PCMU, { kind: 5, payloadType: 13 }] }),
+    core.open({ port: 4002 }),
+  ];
+  for (const slot of members) core.core.conferenceJoin(slot, 1, 0);
+  let sequence = 0;
+  const hear = (payloadType: number, payload: Uint8Array, ticks: number) => {
+    const heard: number[] = [];
+    for (let tick = 0; tick < ticks; tick++) {
+      if (tick === 0 || payloadType === 0) {
+        core.datagram(members[0]!, rtp({ payloadType, sequence: sequence++, timestamp: 160 * time, payload }));
+      }
+      time++;
+      for (const { slot, rtcp, bytes } of core.tick()) {
+        if (slot === members[1] && !rtcp) heard.push(...[...readRtp(bytes).payload].map(decodeUlaw));
+      }
+    }
+    const late = heard.slice(-160 * Math.floor(ticks / 2));
+    return Math.sqrt(late.reduce((sum, x) => sum + x * x, 0) / late.length);
+  };
+  let time = 0;
+  hear(0, sine(400, 4000, 0), 20);
+  for (const level of [30, 45, 60]) {
+    const wanted = 32767 * 10 ** (-level / 20);
+    const found = hear(13, Uint8Array.of(level), 150); // longer than silence is waited for
+    expect(Math.abs(20 * Math.log10(found / wanted))).toBeLessThan(2);
+  }
+  expect(hear(13, Uint8Array.of(127), 20)).toBe(0);
+  expect(hear(0, new Uint8Array(160).fill(0x90), 20)).toBeGreaterThan(10_000);
 });
 
 test("who begins and ends to talk is told once each", async () => {

@@ -2,6 +2,7 @@ import type { Endpoint } from "../../kernel/endpoint.ts";
 import type { EventBus } from "../../kernel/events.ts";
 import type { Logger } from "../../kernel/log.ts";
 import {
+  type MediaCodec,
   type MediaEvent,
   type MediaPlane,
   type MediaStream,
@@ -75,6 +76,7 @@ export class RtpLines implements SdpHandler {
       mediasec: keys && line.endpoint.values.securityNegotiation === "mediasec", // a field of rfc3329
       formats,
       events: audio ? eventsFor(formats, fields, taken, again?.events) : none,
+      noise: again?.noise,
       ptimeMs: audio ? ours.find((p) => p.codec === formats[0]?.codec)?.ptimeMs : undefined,
       direction: line.locallyHeld ? (line.remotelyHeld ? "inactive" : "sendonly") : "sendrecv",
       rtcpMux: fields.rtcpMux,
@@ -117,6 +119,7 @@ export class RtpLines implements SdpHandler {
       mediasec: false,
       formats,
       events: new Map(events),
+      noise: audio && formats.some(({ codec }) => codec.clockRate === 8000) ? theirs.noise : undefined,
       ptimeMs: audio ? ptimeMs : undefined,
       direction: negotiate.answerDirection(
         negotiate.directionOf(offered, description),
@@ -216,7 +219,7 @@ export class RtpLines implements SdpHandler {
       sending: address !== undefined && speaks(ours) && hears(theirs),
       receiving: hears(ours),
       codec,
-      accepted: named("receive"),
+      accepted: [...named("receive"), ...comfortNoise(agreed.noise)],
       followPeerCodec: !fields.asymmetricRtpCodec,
       telephoneEvent: agreed.event,
       rtcpMux: mux,
@@ -378,6 +381,9 @@ function offerable(
   if (line.type === "audio" || line.nearCodecs === undefined || again) return ours;
   return ours.filter(({ codec }) => callers.some((format) => format.codec === codec));
 }
+
+const comfortNoise = (payloadType: number | undefined): MediaCodec[] =>
+  payloadType === undefined ? [] : [{ name: "CN", payloadType, clockRate: 8000, channels: 1, ptimeMs: 20 }];
 
 const encrypts = (fields: EndpointFields): boolean => fields.mediaEncryption === "sdes";
 const insists = (fields: EndpointFields): boolean => encrypts(fields) && !fields.mediaEncryptionOptimistic;

@@ -16,12 +16,15 @@ export interface Formats {
   readonly codecs: readonly Format[]; // known ones, in order
   /** telephone-event numbers by clock rate (RFC 4733). */
   readonly events: ReadonlyMap<number, number>;
+  /** Payload number of comfort noise at 8 kHz (RFC 3389). */
+  readonly noise: number | undefined;
 }
 
 export type IncomingPreference = "local" | "local_first" | "remote" | "remote_first";
 export type OutgoingPreference = IncomingPreference | "local_merge" | "remote_merge";
 
 const MOST_FORMATS = 72;
+const COMFORT_NOISE = 13; // static
 
 const read = new WeakMap<MediaDescription, Formats>();
 
@@ -37,6 +40,7 @@ export function readFormats(media: MediaDescription): Formats {
 function formatsOf(media: MediaDescription): Formats {
   const codecs: Format[] = [];
   const events = new Map<number, number>();
+  let noise: number | undefined;
   const numbers = String(media.payloads ?? "").trim().split(/\s+/).slice(0, MOST_FORMATS);
   for (const text of new Set(numbers)) {
     const payloadType = /^\d{1,3}$/.test(text) ? Number(text) : 128;
@@ -47,13 +51,17 @@ function formatsOf(media: MediaDescription): Formats {
       if (!events.has(rate)) events.set(rate, payloadType);
       continue;
     }
+    if (map ? map.codec.toLowerCase() === "cn" && (map.rate ?? 8000) === 8000 : payloadType === COMFORT_NOISE) {
+      noise ??= payloadType;
+      continue;
+    }
     const codec = map ? byMap(map.codec, map.rate ?? 8000, Number(map.encoding ?? 1)) : byNumber(payloadType);
     if (!codec || codecs.some((f) => f.codec === codec)) continue;
     const passed = codec.fmtp !== undefined || codec.media === "video";
     const fmtp = passed ? media.fmtp?.find((m) => m.payload === payloadType)?.config : undefined;
     codecs.push({ codec, payloadType, ...(fmtp === undefined ? {} : { fmtp: String(fmtp) }) });
   }
-  return { codecs, events };
+  return { codecs, events, noise };
 }
 
 const byMap = (name: string, rate: number, channels: number): Codec | undefined =>
@@ -179,6 +187,8 @@ export interface Agreed {
   /** First: what we send. `send` and `receive` are the numbers each side wants. */
   readonly codecs: readonly { readonly codec: Codec; readonly send: number; readonly receive: number }[];
   readonly event: { readonly send: number; readonly receive: number; readonly clockRate: number } | undefined;
+  /** Comfort noise: the number we are sent. */
+  readonly noise: number | undefined;
 }
 
 /** `offered`: we made the offer, so the remote order counts. */
@@ -195,6 +205,7 @@ export function agree(local: MediaDescription, remote: MediaDescription, offered
   const [send, receive] = [theirs.events.get(clockRate), ours.events.get(clockRate)];
   return {
     codecs,
+    noise: theirs.noise === undefined ? undefined : ours.noise,
     event: send === undefined || receive === undefined ? undefined : { send, receive, clockRate },
   };
 }
@@ -226,6 +237,7 @@ export function describe(line: {
   readonly mediasec: boolean;
   readonly formats: readonly Format[];
   readonly events: ReadonlyMap<number, number>;
+  readonly noise: number | undefined;
   readonly ptimeMs: number | undefined;
   readonly direction: Direction;
   readonly rtcpMux: boolean;
@@ -234,11 +246,12 @@ export function describe(line: {
   readonly pictures: boolean;
 }): MediaDescription {
   const events = [...line.events];
+  const noise = line.noise === undefined ? [] : [line.noise];
   return {
     type: line.type,
     port: line.port,
     protocol: line.protocol,
-    payloads: [...line.formats.map((f) => f.payloadType), ...events.map(([, number]) => number)].join(" "),
+    payloads: [...line.formats.map((f) => f.payloadType), ...noise, ...events.map(([, number]) => number)].join(" "),
     connection: { version: line.host.includes(":") ? 6 : 4, ip: line.host },
     rtp: [
       ...line.formats.map(({ codec, payloadType }) => ({
@@ -247,6 +260,7 @@ export function describe(line: {
         rate: codec.clockRate,
         ...(codec.channels > 1 ? { encoding: codec.channels } : {}),
       })),
+      ...noise.map((payload) => ({ payload, codec: "CN", rate: 8000 })),
       ...events.map(([rate, payload]) => ({ payload, codec: "telephone-event", rate })),
     ],
     fmtp: [
