@@ -1,6 +1,6 @@
 // Play-out of a conference member, an adaptive jitter buffer: a ring of 256 ms indexed by RTP timestamp, so that order and
 // gaps come right by themselves. How long before its turn each of the last 64 packets came decides the delay: when two came
-// too late it grows by a frame, when all but one had more than a frame to spare it shrinks by one. What is missing is concealed.
+// too late it grows by a frame, when all but one had more than two to spare it shrinks by one. What is missing is concealed.
 //
 //   READ: timestamp of the next sample out · END: after the last sample in · spare time of a packet: its timestamp - READ
 import { concealFrame, concealHeard, concealReset } from "./conceal";
@@ -27,7 +27,7 @@ const MOST: i32 = 10 * <i32> FRAME; // 200 ms
 const GONE: i32 = 8000; // a second off: another time line
 const QUIET_FRAMES: u32 = 100; // starved for 2 s: begin anew with the next packet
 const SPARES: u32 = 64; // packets that decide, a power of two
-const ENOUGH: i32 = <i32> FRAME + 40; // to spare
+const ENOUGH: i32 = 2 * <i32> FRAME + 10; // to spare: as much as at the start
 const STEP_TICKS: u32 = 2; // at least, between two steps
 
 const rings: usize = memory.data(STREAMS * 2048 * 2, 16); // i16[STREAMS][RING]

@@ -66,23 +66,22 @@ test("baresip with SRTP: echo, and a clip", async () => {
   await alice.event("CALL_ESTABLISHED");
   await Bun.sleep(2500);
   await alice.hangup();
-  expectTone(await alice.heard(), PLAYED, -12);
+  expectTone(await alice.heard(1), PLAYED, -12);
 }, 40_000);
 
 test("baresip with SRTP and one without call each other, both ways", async () => {
   const alice = await encrypted("alice", 440);
   const bob = await phones.baresip("bob", 880);
-  for (
-    const [from, to, target] of [[alice, bob, `sip:bob@${OVER_TLS}`], [bob, alice, `sip:alice@${ADDRESS}`]] as const
-  ) {
+  const ways = [[alice, bob, `sip:bob@${OVER_TLS}`], [bob, alice, `sip:alice@${ADDRESS}`]] as const;
+  for (const [call, [from, to, target]] of ways.entries()) {
     await from.dial(target);
     await Promise.all([from.event("CALL_ESTABLISHED"), to.event("CALL_ESTABLISHED")]);
     await Bun.sleep(2500);
     expect(await encryption()).toEqual({ alice: "AES_CM_128_HMAC_SHA1_80", bob: undefined });
     await from.hangup();
     await to.event("CALL_CLOSED");
-    expectTone(await bob.heard(), 440);
-    expectTone(await alice.heard(), 880);
+    expectTone(await bob.heard(call), 440);
+    expectTone(await alice.heard(call), 880);
   }
 }, 60_000);
 
