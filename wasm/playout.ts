@@ -182,7 +182,7 @@ export function playoutRead(s: usize, slot: i32, frame: usize): bool {
   store<u32>(s, 0, PLAYOUT_STARVED);
   const ticks = load<u32>(s, PLAYOUT_TICKS) + 1;
   store<u32>(s, ticks, PLAYOUT_TICKS);
-  if (ticks >= STEP_TICKS) {
+  if (ticks >= STEP_TICKS && (ticks & 1) == 0) { // every other tick is enough
     const spare = spareTime(s, slot);
     if (spare < 0) {
       store<u32>(s, 0, PLAYOUT_TICKS);

@@ -35,13 +35,15 @@ export class Bridge {
     readonly rules: HoldRules,
   ) {}
 
-  /** Joins the sound; may be called again, and already for early media. */
+  /** Joins sound and pictures; may be called again, and already for early media. */
   join(): Promise<void> {
     return this.#queue(async () => {
       const [a, b] = [this.one.audio, this.other.audio];
-      if (this.#held.size > 0 || a === undefined || b === undefined) return;
-      if (!this.#joined) await a.connect(b);
-      this.#joined = true;
+      if (this.#held.size > 0) return;
+      if (!this.#joined && a && b) {
+        await a.connect(b);
+        this.#joined = true;
+      }
       for (const [mine, theirs] of this.#pictures()) {
         if (this.#seen.get(mine) === theirs) continue;
         await mine.connect(theirs);

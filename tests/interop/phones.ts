@@ -53,3 +53,11 @@ export function expectTone(heard: Sound, frequency: number, levelDbm0 = -10): vo
   expect(Math.abs(found.levelDbm0 - levelDbm0)).toBeLessThan(1);
   expect(longestGap(settled, -35)).toBeLessThanOrEqual(0.06);
 }
+
+/** The same as linphone recorded it: its own clock correction puts a jump into the tone now and then, but not into most looks. */
+export function expectToneOfLinphone(heard: Sound, frequency: number, levelDbm0 = -10): void {
+  const looks = Array.from({ length: 9 }, (_, at) => strongest(stretch(heard, 1.5 + at * 0.2, 1.75 + at * 0.2)));
+  const middle = (values: readonly number[]) => values.toSorted((a, b) => a - b)[4] ?? 0;
+  expect(Math.abs(middle(looks.map((look) => look.frequency)) - frequency)).toBeLessThan(3);
+  expect(Math.abs(middle(looks.map((look) => look.levelDbm0)) - levelDbm0)).toBeLessThan(1);
+}

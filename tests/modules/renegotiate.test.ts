@@ -115,3 +115,34 @@ test("streamecho takes lines out of a call and adds what is missing", async () =
   await more.alice.bye();
   await more.server.expectIdle();
 });
+
+test("wished codecs that nobody knows are passed over; of none that is known what was agreed on is offered", async () => {
+  for (
+    const [wish, offered] of [["!all,g722,nonsense", "9 101"], ["!all,nonsense", "0 8 101"], ["!all", "0 8 101"]]
+  ) {
+    const { server, alice } = await call([
+      "answer",
+      `set(PJSIP_MEDIA_OFFER(audio)=${wish})`,
+      "set(PJSIP_SEND_SESSION_REFRESH()=invite)",
+      "wait(1h)",
+    ]);
+    await alice.ack();
+    await alice.settle();
+    expect([wish, lines(bodyOf(alice.peer.last("INVITE ")))[0]]).toEqual([wish, `m=audio X RTP/AVP ${offered}`]);
+    await agree(alice, alice.sdp());
+    await alice.bye();
+    await server.expectIdle();
+  }
+});
+
+test("more lines than there may be are not added; a peer that never answers the re-INVITE ends the step, not the server", async () => {
+  const { server, alice } = await call(["answer", "streamecho(99)", "hangup"]);
+  await alice.ack();
+  await alice.settle();
+  const offer = lines(bodyOf(alice.peer.last("INVITE ")));
+  expect(offer.length).toBeLessThanOrEqual(16);
+  expect(offer.filter((line) => line.startsWith("m=video X"))).toHaveLength(4); // maxVideoStreams
+  await server.universe.advance(40_000);
+  await alice.bye();
+  await server.expectIdle();
+});

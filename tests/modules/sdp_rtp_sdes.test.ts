@@ -271,3 +271,17 @@ test("over UDP keys are told only where the operator says so", async () => {
   const plain = await answered(lenient, caller, line(caller, "RTP/AVP", `a=crypto:1 AES_CM_128_HMAC_SHA1_80 ${KEY}`));
   expect([plain.status, plain.body.includes("crypto"), plain.config?.srtp]).toEqual(["200", false, undefined]);
 });
+
+test("a call that was in the clear for a while gets new keys: counters did not go on", async () => {
+  const server = await start({ mediaEncryption: "sdes", mediaEncryptionOptimistic: true });
+  const alice = await server.phone("alice");
+  const secure = line(alice, "RTP/AVP", `a=crypto:1 AES_CM_128_HMAC_SHA1_80 ${KEY}`);
+  const first = crypto((await answered(server, alice, secure)).body)?.[3];
+  expect(crypto(bodyOf(await alice.reinvite(`${secure}a=x-again\r\n`)))?.[3]).toBe(first);
+  expect(bodyOf(await alice.reinvite(line(alice, "RTP/AVP")))).not.toContain("crypto");
+  const later = crypto(bodyOf(await alice.reinvite(secure)))?.[3];
+  expect(later).toBeDefined();
+  expect(later).not.toBe(first);
+  await alice.bye();
+  await server.expectIdle();
+});

@@ -113,3 +113,39 @@ test("control that is no XML is answered, too; what is too large is refused", as
   await alice.bye();
   await server.expectIdle();
 });
+
+test("who asks for pictures without end, of one who never answers, asks once", async () => {
+  const server = await start();
+  const [alice, bob] = [await server.phone("alice"), await server.phone("bob")];
+  await alice.invite("bob", seen(alice));
+  await bob.answer("200 OK", seen(bob));
+  await alice.ack();
+  for (let n = 0; n < 50; n++) {
+    bob.info("application/media_control+xml", "<media_control/>");
+    await bob.settle(1);
+  }
+  expect(alice.count("INFO")).toBe(1);
+  await alice.reply("INFO", "200 OK");
+  bob.info("application/media_control+xml", "<media_control/>");
+  await bob.settle();
+  expect(alice.count("INFO")).toBe(2);
+  await alice.reply("INFO", "200 OK");
+  await alice.bye();
+  await bob.reply("BYE", "200 OK");
+  await server.expectIdle();
+});
+
+test("a call of pictures alone is joined, too", async () => {
+  const server = await start();
+  const [alice, bob] = [await server.phone("alice"), await server.phone("bob")];
+  const mute = (phone: Phone) =>
+    phone.sdp(`m=audio 0 RTP/AVP 0`, `m=video ${phone.port + 2} RTP/AVP 100`, "a=rtpmap:100 VP8/90000");
+  await alice.invite("bob", mute(alice));
+  const [far = 0] = videoPorts(bodyOf(bob.ringing));
+  await bob.answer("200 OK", mute(bob));
+  const [near = 0] = videoPorts(bodyOf(await alice.ack()));
+  expect(server.media.at(near).hears).toEqual({ peer: far });
+  await alice.bye();
+  await bob.reply("BYE", "200 OK");
+  await server.expectIdle();
+});

@@ -104,13 +104,13 @@ async function read(
 const mediaType = (text: string) => (["audio", "video"] as const).find((type) => type === text.trim().toLowerCase());
 
 /** Answers if nobody did; false when the channel ended meanwhile. */
-async function audioOrPictures(channel: Channel): Promise<boolean> {
+async function isAnswered(channel: Channel): Promise<boolean> {
   await channel.answer();
   return !channel.ended.aborted;
 }
 
 async function echo({ channel, signal }: AppCall): Promise<"next" | "hangup"> {
-  if (!await audioOrPictures(channel)) return "hangup";
+  if (!await isAnswered(channel)) return "hangup";
   if (channel.lines.length === 0) throw new DialplanError("this call has no media");
   for (const { stream } of channel.lines) await stream?.echo();
   const left = new AbortController();
@@ -119,7 +119,8 @@ async function echo({ channel, signal }: AppCall): Promise<"next" | "hangup"> {
   });
   await aborted(AbortSignal.any([signal, left.signal]));
   stop();
-  if (!signal.aborted) { for (const { stream } of channel.lines) await stream?.disconnect(); }
+  if (signal.aborted) return "next";
+  for (const { stream } of channel.lines) await stream?.disconnect();
   return "next";
 }
 
@@ -142,7 +143,7 @@ export const audioApps: readonly Application[] = [
     async run(call) {
       const [count = "", type = "video"] = call.args;
       const media = mediaType(type);
-      if (await audioOrPictures(call.channel) && count !== "" && media) {
+      if (await isAnswered(call.channel) && count !== "" && media) {
         await call.channel.renegotiate({ lines: { type: media, count: Number(count) } });
       }
       return await echo(call);

@@ -51,8 +51,14 @@ export class RtpLines implements SdpHandler {
     const fields = this.#fields(line);
     const callers = this.#callers(line);
     const wished = line.channel.wishes.codecs.get(line.type);
-    const ours = wished
-      ? wishedCodecs(fields, line.type, wished)
+    const chosen = wished ? wishedCodecs(fields, line.type, wished) : [];
+    if (wished && chosen.length === 0) {
+      this.around.log.warning("none of the wished codecs is known: they do not count", {
+        call: line.channel.id,
+      });
+    }
+    const ours = chosen.length > 0
+      ? chosen
       : offerable(line, allowed(fields, line.type), callers, previous !== undefined);
     const keys = this.#mayTellKeys(line, fields);
     if (ours.length === 0 || (!keys && insists(fields))) return undefined;
@@ -62,7 +68,7 @@ export class RtpLines implements SdpHandler {
     const taken = new Set<number>();
     const again = previous === undefined ? undefined : negotiate.readFormats(previous);
     const preferences = negotiate.offerOrder(ours, callers.map((f) => f.codec), fields.outgoingCallOfferPref);
-    const formats = again && again.codecs.length > 0 && !wished
+    const formats = again && again.codecs.length > 0 && chosen.length === 0
       ? again.codecs
       : negotiate.number(preferences, taken, callers);
     for (const format of formats) taken.add(format.payloadType);
@@ -152,6 +158,7 @@ export class RtpLines implements SdpHandler {
       await this.stop(line);
       return false;
     }
+    if (!srtp) own.keys.forget();
     const usable = new Set(agreed.codecs.map((c) => c.codec));
     own.theirs = negotiate.readFormats(remote).codecs.filter(({ codec }) => usable.has(codec));
     line.remotelyHeld = negotiate.holds(remote, description) && !(line.locallyHeld && own.offered);
@@ -358,16 +365,15 @@ function allowed(fields: EndpointFields, type: string): readonly Preference[] {
   return lists[type] ?? [];
 }
 
-/** `allow` with a list after it, as PJSIP_MEDIA_OFFER gives it. */
+/** `allow` with a list after it, as PJSIP_MEDIA_OFFER gives it; names that nobody knows are passed over. */
 function wishedCodecs(
   { allow, disallow }: EndpointFields,
   type: string,
   wished: readonly string[],
 ): readonly Preference[] {
-  const list = readAllow(
-    [...allow, ...disallow.filter((name) => name !== "all").map((name) => `!${name}`), ...wished],
-    [],
-  );
+  const known = wished.filter((entry) => typeof readAllow([entry], []) !== "string");
+  const without = disallow.filter((name) => name !== "all").map((name) => `!${name}`);
+  const list = readAllow([...allow, ...without, ...known], []);
   return typeof list === "string" ? [] : list.filter(({ codec }) => codec.media === type);
 }
 

@@ -32,6 +32,11 @@ export class Sdes {
     return first && cryptoLines([this.#line(first.tag, first.suite)]);
   }
 
+  /** The call is in the clear now: what is encrypted later begins anew, as its counters did not go on. */
+  forget(): void {
+    this.#keys.clear();
+  }
+
   #line(tag: number, suite: CryptoSuite): Crypto {
     let keySalt = this.#keys.get(suite);
     if (!keySalt) this.#keys.set(suite, keySalt = this.random.bytes(suite.keyOctets + suite.saltOctets).slice());

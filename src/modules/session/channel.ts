@@ -2,7 +2,7 @@
 // after the other (`#line`), because opening ports and negotiating codecs takes time and calls change meanwhile.
 import type { Endpoint } from "../../kernel/endpoint.ts";
 import type { CallEvent } from "../../kernel/events.ts";
-import type { MediaStream, ToneStep } from "../../kernel/media.ts";
+import type { MediaStream } from "../../kernel/media.ts";
 import type {
   Channel,
   ChannelEvent,
@@ -22,6 +22,8 @@ import { writeUri } from "../../sip/message/uri.ts";
 import type { ServerTransaction } from "../../sip/transaction/layer.ts";
 import type { Flow } from "../../sip/transport/flow.ts";
 import type { SocketAddress } from "../../world/world.ts";
+import { digitRelay, pictureRequest, tones } from "./said.ts";
+import { isSecureTo } from "./way.ts";
 import { causeOfReason, causeOfStatus, phraseOf, statusOfCause } from "./causes.ts";
 import type { SessionEngine } from "./engine.ts";
 import type { SessionFields } from "./fields.ts";
@@ -34,18 +36,6 @@ const FLASH_MS = 300;
 const NO_MEDIA = 44;
 const RECOVERY = 102;
 
-/** RFC 5168 §6. */
-const PICTURE = new TextEncoder().encode(
-  '<?xml version="1.0" encoding="utf-8" ?>\r\n<media_control><vc_primitive><to_encoder><picture_fast_update/></to_encoder>' +
-    "</vc_primitive></media_control>\r\n",
-);
-
-const tone = (onMs: number, offMs: number): readonly ToneStep[] => [
-  { frequencies: [425], levelDbm0: -13, ms: onMs },
-  { frequencies: [], levelDbm0: 0, ms: offMs },
-];
-const tones = { ringing: tone(1000, 4000), busy: tone(480, 480), congestion: tone(240, 240) };
-
 export interface ChannelParts {
   readonly id: string;
   readonly name: string;
@@ -56,7 +46,7 @@ export interface ChannelParts {
   readonly called: string;
   readonly invite: SipRequest;
   readonly flow: Flow | undefined;
-  /** Signaling goes over TLS or secure WebSocket. */
+  /** Signaling began over TLS or secure WebSocket. */
   readonly secure: boolean;
   readonly localAddress: string;
   readonly caused: SessionChannel | undefined;
@@ -77,7 +67,7 @@ export class SessionChannel implements Channel {
   state: Channel["state"] = "down";
   answeredAt: number | undefined;
   flow: Flow | undefined;
-  readonly secure: boolean;
+  readonly #secure: boolean;
   readonly #invite: SipRequest;
   #session: InviteSession | undefined;
   readonly #listeners = new Set<(event: ChannelEvent) => void>();
@@ -90,6 +80,7 @@ export class SessionChannel implements Channel {
   #ringing: { cancel(): void } | undefined;
   #cause: number | undefined; // of our own hang-up
   #unusable = false;
+  #picturing = false; // an INFO that asks for a picture is on its way
   #toned = false;
 
   constructor(readonly engine: SessionEngine, parts: ChannelParts) {
@@ -101,7 +92,7 @@ export class SessionChannel implements Channel {
     this.caller = parts.caller;
     this.called = parts.called;
     this.flow = parts.flow;
-    this.secure = parts.secure;
+    this.#secure = parts.secure;
     this.#invite = parts.invite;
     this.createdAt = engine.world.wallClock();
     this.media = new MediaSession(this, () => engine.handlers, {
@@ -138,6 +129,11 @@ export class SessionChannel implements Channel {
   }
   get lines(): readonly MediaLine[] {
     return this.media.running;
+  }
+  /** Nobody can read what we say next: also where the peer moved its Contact. */
+  get secure(): boolean {
+    const dialog = this.#session?.dialog;
+    return this.#secure && (dialog === undefined || isSecureTo(dialog.nextHop, this.flow));
   }
   get encryption(): string | undefined {
     return this.media.audio?.encryption;
@@ -241,10 +237,7 @@ export class SessionChannel implements Channel {
       // An INFO tells of a digit that has ended.
       if (!options.over) await this.#wait((at === 0 ? 0 : gapMs) + (digit === "!" ? FLASH_MS : durationMs));
       if (this.ended.aborted) return;
-      const bytes = new TextEncoder().encode(
-        `Signal=${digit}\r\nDuration=${digit === "!" ? FLASH_MS : Math.round(durationMs)}\r\n`,
-      );
-      await this.request("INFO", [], { type: "application/dtmf-relay", bytes });
+      await this.request("INFO", [], digitRelay(digit, digit === "!" ? FLASH_MS : durationMs));
     }
   }
 
@@ -348,10 +341,17 @@ export class SessionChannel implements Channel {
         return session.change({ method: "INVITE", offer: this.#reoffer });
       case "picture":
         if (!up || !this.lines.some((line) => line.type === "video")) return;
-        void this.request("INFO", [], { type: "application/media_control+xml", bytes: PICTURE });
-        return;
+        return this.#requestPicture();
     }
     indication satisfies never;
+  }
+
+  /** One at a time: who asks for more of them, or does not answer, makes nothing pile up. */
+  #requestPicture(): void {
+    if (this.#picturing) return;
+    this.#picturing = true;
+    const done = () => void (this.#picturing = false);
+    this.request("INFO", [], pictureRequest).then(done, done);
   }
 
   async #progress(): Promise<void> {

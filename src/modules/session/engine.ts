@@ -27,6 +27,7 @@ import type { Destination, Flow } from "../../sip/transport/flow.ts";
 import type { World } from "../../world/world.ts";
 import { SessionChannel } from "./channel.ts";
 import type { endpointFields, globalFields, SessionFields, systemFields } from "./fields.ts";
+import { destinationOf, isAt, isSecure } from "./way.ts";
 import { asPhone, bare, callerOf, contactUser, hostOf, isPhone, shownCaller, userOf } from "./party.ts";
 import { Supplements } from "./supplements.ts";
 import { supportedBy, unsupportedBy, verify } from "./verify.ts";
@@ -242,9 +243,8 @@ export class SessionEngine {
     const fields = this.ctx.fields(endpoint);
     if (this.#count(endpoint) >= fields.callLimit) throw new SipError(486, "Busy Here");
     const route = options.path?.[0] === undefined ? undefined : parseNameAddr(options.path[0]);
-    const towards = options.flow
-      ? destinationOf(options.flow)
-      : (await this.stack.resolve(route?.uri ?? uri, endpoint))[0];
+    const ways = options.flow ? [destinationOf(options.flow)] : await this.stack.resolve(route?.uri ?? uri, endpoint);
+    const [towards] = ways;
     if (!towards) throw new SipError(503, "Nowhere To Send It");
     const caller = options.caller ?? options.caused?.caller ?? { name: "", number: "", allowed: true };
     const shown = shownCaller(caller, endpoint, this.#defaultFromUser());
@@ -264,7 +264,7 @@ export class SessionEngine {
       called: userOf(uri) || writeUri(uri),
       invite,
       flow: options.flow,
-      secure: towards.protocol === "tls" || towards.protocol === "wss",
+      secure: ways.every(isSecure), // the next address is tried when the first is away
       localAddress: hostOf(contact),
       caused,
     });
@@ -454,14 +454,4 @@ function tooSmall(request: SipRequest, fields: SessionFields): SipResponse | und
   });
   if (!timer || !("tooSmall" in timer)) return undefined;
   return reply(request, 422, "Session Interval Too Small", { "Min-SE": String(fields.timersMinSe) });
-}
-
-/** The URI names the far end of the connection, or nothing that could be looked up (WebSocket clients). */
-function isAt(uri: Uri, flow: Flow): boolean {
-  return (uri.scheme === "sip" || uri.scheme === "sips") &&
-    (uri.host === flow.remote.host || uri.host.endsWith(".invalid"));
-}
-
-function destinationOf(flow: Flow): Destination {
-  return { protocol: flow.protocol, address: flow.remote, transport: flow.transport, flow };
 }
